@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asplatworks/v1/common.proto\x12\rsplatworks.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x02\n\rStageProgress\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\x12\x0c\n\x04\x64one\x18\x04 \x01(\x01\x12\r\n\x05total\x18\x05 \x01(\x01\x12\x0f\n\x07percent\x18\x06 \x01(\x01\x12&\n\x03\x65ta\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07message\x18\x08 \x01(\t\x12:\n\x07metrics\x18\t \x03(\x0b\x32).splatworks.v1.StageProgress.MetricsEntry\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"]\n\x08\x41rtifact\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x12\n\nmedia_type\x18\x05 \x01(\t\"\xa3\x01\n\x0bStageResult\x12*\n\tartifacts\x18\x01 \x03(\x0b\x32\x17.splatworks.v1.Artifact\x12\x14\n\x0cmanifest_uri\x18\x02 \x01(\t\x12\x14\n\x0cinput_digest\x18\x03 \x01(\t\x12\x0e\n\x06\x63\x61\x63hed\x18\x04 \x01(\x08\x12,\n\twork_time\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration*\xf8\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16REASON_INPUT_NOT_FOUND\x10\x01\x12\x18\n\x14REASON_INPUT_INVALID\x10\x02\x12\x19\n\x15REASON_TOO_FEW_IMAGES\x10\x03\x12\x17\n\x13REASON_SFM_DIVERGED\x10\x04\x12\x18\n\x14REASON_OUT_OF_MEMORY\x10\x05\x12\x16\n\x12REASON_WORKER_LOST\x10\x06\x12\x14\n\x10REASON_PREEMPTED\x10\x07\x12\x1c\n\x18REASON_DEADLINE_EXCEEDED\x10\x08\x12\"\n\x1eREASON_QUEUE_DEADLINE_EXCEEDED\x10\t\x12\x17\n\x13REASON_NO_FREE_SLOT\x10\n\x12\x1e\n\x1aREASON_STORAGE_UNAVAILABLE\x10\x0b\x12\x14\n\x10REASON_CANCELLED\x10\x0c\x12\x13\n\x0fREASON_INTERNAL\x10\r*[\n\x0b\x43\x61\x63hePolicy\x12\x1c\n\x18\x43\x41\x43HE_POLICY_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43\x41\x43HE_POLICY_REUSE\x10\x01\x12\x16\n\x12\x43\x41\x43HE_POLICY_NEVER\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asplatworks/v1/common.proto\x12\rsplatworks.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x03\n\rStageProgress\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\x12\x0c\n\x04\x64one\x18\x04 \x01(\x01\x12\r\n\x05total\x18\x05 \x01(\x01\x12\x0f\n\x07percent\x18\x06 \x01(\x01\x12&\n\x03\x65ta\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07message\x18\x08 \x01(\t\x12:\n\x07metrics\x18\t \x03(\x0b\x32).splatworks.v1.StageProgress.MetricsEntry\x12\x0c\n\x04unit\x18\x0c \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"]\n\x08\x41rtifact\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x12\n\nmedia_type\x18\x05 \x01(\t\"\xa3\x01\n\x0bStageResult\x12*\n\tartifacts\x18\x01 \x03(\x0b\x32\x17.splatworks.v1.Artifact\x12\x14\n\x0cmanifest_uri\x18\x02 \x01(\t\x12\x14\n\x0cinput_digest\x18\x03 \x01(\t\x12\x0e\n\x06\x63\x61\x63hed\x18\x04 \x01(\x08\x12,\n\twork_time\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration*\xf8\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16REASON_INPUT_NOT_FOUND\x10\x01\x12\x18\n\x14REASON_INPUT_INVALID\x10\x02\x12\x19\n\x15REASON_TOO_FEW_IMAGES\x10\x03\x12\x17\n\x13REASON_SFM_DIVERGED\x10\x04\x12\x18\n\x14REASON_OUT_OF_MEMORY\x10\x05\x12\x16\n\x12REASON_WORKER_LOST\x10\x06\x12\x14\n\x10REASON_PREEMPTED\x10\x07\x12\x1c\n\x18REASON_DEADLINE_EXCEEDED\x10\x08\x12\"\n\x1eREASON_QUEUE_DEADLINE_EXCEEDED\x10\t\x12\x17\n\x13REASON_NO_FREE_SLOT\x10\n\x12\x1e\n\x1aREASON_STORAGE_UNAVAILABLE\x10\x0b\x12\x14\n\x10REASON_CANCELLED\x10\x0c\x12\x13\n\x0fREASON_INTERNAL\x10\r*[\n\x0b\x43\x61\x63hePolicy\x12\x1c\n\x18\x43\x41\x43HE_POLICY_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43\x41\x43HE_POLICY_REUSE\x10\x01\x12\x16\n\x12\x43\x41\x43HE_POLICY_NEVER\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,16 +35,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STAGEPROGRESS_METRICSENTRY']._loaded_options = None
   _globals['_STAGEPROGRESS_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_REASON']._serialized_start=745
-  _globals['_REASON']._serialized_end=1121
-  _globals['_CACHEPOLICY']._serialized_start=1123
-  _globals['_CACHEPOLICY']._serialized_end=1214
+  _globals['_REASON']._serialized_start=759
+  _globals['_REASON']._serialized_end=1135
+  _globals['_CACHEPOLICY']._serialized_start=1137
+  _globals['_CACHEPOLICY']._serialized_end=1228
   _globals['_STAGEPROGRESS']._serialized_start=111
-  _globals['_STAGEPROGRESS']._serialized_end=481
-  _globals['_STAGEPROGRESS_METRICSENTRY']._serialized_start=435
-  _globals['_STAGEPROGRESS_METRICSENTRY']._serialized_end=481
-  _globals['_ARTIFACT']._serialized_start=483
-  _globals['_ARTIFACT']._serialized_end=576
-  _globals['_STAGERESULT']._serialized_start=579
-  _globals['_STAGERESULT']._serialized_end=742
+  _globals['_STAGEPROGRESS']._serialized_end=495
+  _globals['_STAGEPROGRESS_METRICSENTRY']._serialized_start=449
+  _globals['_STAGEPROGRESS_METRICSENTRY']._serialized_end=495
+  _globals['_ARTIFACT']._serialized_start=497
+  _globals['_ARTIFACT']._serialized_end=590
+  _globals['_STAGERESULT']._serialized_start=593
+  _globals['_STAGERESULT']._serialized_end=756
 # @@protoc_insertion_point(module_scope)

@@ -52,7 +52,7 @@ CACHE_POLICY_REUSE: CachePolicy
 CACHE_POLICY_NEVER: CachePolicy
 
 class StageProgress(_message.Message):
-    __slots__ = ("stage", "request_id", "step", "done", "total", "percent", "eta", "message", "metrics", "create_time", "end_time")
+    __slots__ = ("stage", "request_id", "step", "done", "total", "percent", "eta", "message", "metrics", "unit", "create_time", "end_time")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +69,7 @@ class StageProgress(_message.Message):
     ETA_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     stage: str
@@ -80,9 +81,10 @@ class StageProgress(_message.Message):
     eta: _duration_pb2.Duration
     message: str
     metrics: _containers.ScalarMap[str, float]
+    unit: str
     create_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
-    def __init__(self, stage: _Optional[str] = ..., request_id: _Optional[str] = ..., step: _Optional[str] = ..., done: _Optional[float] = ..., total: _Optional[float] = ..., percent: _Optional[float] = ..., eta: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., message: _Optional[str] = ..., metrics: _Optional[_Mapping[str, float]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, stage: _Optional[str] = ..., request_id: _Optional[str] = ..., step: _Optional[str] = ..., done: _Optional[float] = ..., total: _Optional[float] = ..., percent: _Optional[float] = ..., eta: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., message: _Optional[str] = ..., metrics: _Optional[_Mapping[str, float]] = ..., unit: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Artifact(_message.Message):
     __slots__ = ("path", "uri", "size_bytes", "sha256", "media_type")

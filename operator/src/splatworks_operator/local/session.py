@@ -1,0 +1,165 @@
+"""One run on this machine, from photos to a scene: the store, the services, the job, the results on disk.
+
+Everything a run needs to remember lies in ``OUT/.splatworks`` (the object store, with the results of earlier
+runs, and logs), so deleting OUT forgets it all. Nothing keeps running when the session ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from splatworks.v1 import common_pb2
+from splatworks_common.artifacts.manifest import MANIFEST_NAME
+from splatworks_common.artifacts.store import ArtifactStore
+from splatworks_common.artifacts.uri import S3Uri
+from splatworks_common.embedded_store import EmbeddedStore
+from splatworks_common.reasons import InputNotFound
+from splatworks_operator.local import photos as photos_module
+from splatworks_operator.local.runner import LocalDriver, OnStatus
+from splatworks_operator.local.workers import Workers, running
+from splatworks_operator.pipeline import JobSpec, JobStatus, StageName, StageState
+from splatworks_operator.requests import CALLS, output_uri
+
+_STORE_CHECK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for on the command line.
+
+    Attributes:
+        photos: A folder of photos, or a .zip of them.
+        out: Where results go.
+        slug: The scene's name in URLs.
+        profile: "draft" or "standard".
+        cache: Whether results of earlier runs into the same ``out`` may be reused.
+        port: Port of the viewer; 0 picks a free one.
+        threads: Threads of each stage.
+    """
+
+    photos: Path
+    out: Path
+    slug: str
+    profile: str
+    cache: bool
+    port: int
+    threads: int
+
+
+class Session:
+    """A store and four services that are ready for jobs; see ``open_session``."""
+
+    def __init__(self, request: Request, store: ArtifactStore, workers: Workers, scratch: Path) -> None:
+        self._request = request
+        self._store = store
+        self._workers = workers
+        self._scratch = scratch
+
+    async def run(self, on_status: OnStatus) -> JobStatus:
+        """Runs the job and fetches what it made into ``out``.
+
+        Raises:
+            StageError: The photos could not be read, or the store failed. A failed stage is a status, not an
+                error.
+        """
+        uid = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        job_uri = self._store.uri(f"jobs/{uid}")
+        photos_uri = await asyncio.to_thread(self._upload, job_uri)
+        job = JobSpec(
+            uid=uid,
+            photos_uri=str(photos_uri),
+            output_uri=str(job_uri),
+            slug=self._request.slug,
+            title=self._request.slug.replace("-", " ").capitalize(),
+            profile=self._request.profile,
+        )
+        cache = common_pb2.CACHE_POLICY_REUSE if self._request.cache else common_pb2.CACHE_POLICY_NEVER
+        status = await LocalDriver(self._workers, cache).run(job, on_status)
+        await asyncio.to_thread(self._fetch, job, status)
+        return status
+
+    async def viewer_url(self) -> str:
+        """Where the scene can be seen while the session is open."""
+        streamer = await self._workers.get(CALLS[StageName.PUBLISH].service)
+        return f"http://{streamer.addresses['http']}/s/{self._request.slug}/"
+
+    def _upload(self, job_uri: S3Uri) -> S3Uri:
+        archive = self._request.photos
+        if not archive.is_file():
+            archive = self._scratch / "photos.zip"
+            photos_module.pack(self._request.photos, archive, lambda done, total: None)
+        elif archive.suffix.lower() != ".zip":
+            raise InputNotFound(f"{archive} is neither a folder of photos nor a .zip of them.")
+        uri = job_uri / "source/photos.zip"
+        self._store.upload_file(archive, uri)
+        return uri
+
+    def _fetch(self, job: JobSpec, status: JobStatus) -> None:
+        for name in StageName:
+            if status.stage(name).state is not StageState.SUCCEEDED:
+                continue
+            target = self._request.out / CALLS[name].folder
+            fresh = target.with_name(f".{target.name}.partial")
+            shutil.rmtree(fresh, ignore_errors=True)
+            manifest = self._store.download_artifact(S3Uri.parse(output_uri(job, name)), fresh)
+            (fresh / MANIFEST_NAME).write_bytes(manifest.to_json())
+            shutil.rmtree(target, ignore_errors=True)
+            fresh.rename(target)
+
+
+@contextlib.asynccontextmanager
+async def open_session(request: Request) -> AsyncIterator[Session]:
+    """Starts the store and the services, and ends them on the way out.
+
+    Raises:
+        StageError: ``out`` is in use by another run, or something does not start.
+    """
+    state = request.out / ".splatworks"
+    logs = state / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="splatworks-")))
+        embedded = stack.enter_context(EmbeddedStore(state / "store"))
+        store = stack.enter_context(ArtifactStore(embedded.settings))
+        await asyncio.to_thread(store.ensure_bucket)
+        workers = Workers(
+            logs,
+            scratch=scratch / "operations",
+            environment=embedded.settings.environment(),
+            http_port=request.port,
+            threads=request.threads,
+        )
+        keeper = asyncio.create_task(_keep_alive(embedded))
+        try:
+            async with running(workers):
+                yield Session(request, store, workers, scratch)
+        finally:
+            keeper.cancel()
+            await asyncio.wait({keeper})
+
+
+async def _keep_alive(embedded: EmbeddedStore) -> None:
+    """Starts the store again when it dies; until it is back, its clients' retries bridge the gap."""
+    while True:
+        await asyncio.sleep(_STORE_CHECK_SECONDS)
+        if not embedded.alive:
+            await asyncio.shield(asyncio.to_thread(_restart, embedded))
+
+
+def _restart(embedded: EmbeddedStore) -> None:
+    embedded.stop()
+    embedded.start()
+
+
+def default_threads() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

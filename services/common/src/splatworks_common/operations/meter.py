@@ -1,0 +1,60 @@
+"""Percent and time left of a stage, from the reports of its steps. Pure: the caller brings the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from splatworks_common.progress import Update
+
+_STEADY_SHARE = 0.03
+"""Below this share of the work an estimate of the time left would jump about; none is given."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Where a stage stands.
+
+    Attributes:
+        percent: 0 to 100.
+        eta_seconds: Estimated seconds to the end of the stage, None while unknown.
+    """
+
+    percent: float
+    eta_seconds: float | None
+
+
+NOT_STARTED = Reading(percent=0.0, eta_seconds=None)
+"""Before the first report."""
+
+
+class Meter:
+    """Turns a stage's updates into percent that never goes back and an estimate of the time left.
+
+    Args:
+        steps: Each step's share of the stage's time, in order; the shares sum to about 1.
+        started: The time the stage started, in seconds of the caller's clock.
+    """
+
+    def __init__(self, steps: Mapping[str, float], started: float) -> None:
+        self._shares = dict(steps)
+        self._total = sum(steps.values()) or 1.0
+        self._started = started
+        self._share = 0.0
+
+    def read(self, update: Update, now: float) -> Reading:
+        """The stage's position after ``update``, seen at ``now``.
+
+        Raises:
+            KeyError: The update names a step the stage does not have.
+        """
+        before = 0.0
+        for step, share in self._shares.items():
+            if step == update.step:
+                break
+            before += share
+        within = min(max(update.done / update.total, 0.0), 1.0) if update.total > 0 else 0.0
+        self._share = max(self._share, (before + self._shares[update.step] * within) / self._total)
+        elapsed = now - self._started
+        eta = elapsed / self._share * (1.0 - self._share) if self._share >= _STEADY_SHARE else None
+        return Reading(percent=min(100.0, 100.0 * self._share), eta_seconds=eta)

@@ -1,0 +1,154 @@
+"""A real service process: options, health, metrics, reflection, logs, and how it stops."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from splatworks.v1 import sfm_pb2, sfm_pb2_grpc
+from splatworks_common.artifacts.settings import StoreSettings
+
+COMMAND = [sys.executable, "-m", "splatworks_sfm.server"]
+
+
+class Running:
+    """One ``splatworks-sfm`` and the addresses it reported."""
+
+    def __init__(
+        self, bucket: StoreSettings, directory: Path, *arguments: str, stdin: int | None = None
+    ) -> None:
+        ready = directory / "ready.json"
+        self.log = directory / "log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*COMMAND, "--ready-file", str(ready), "--scratch", str(directory / "scratch"), *arguments],
+                env={**bucket.environment(), "PATH": ""},
+                stdin=stdin,
+                stderr=log,
+            )
+        deadline = time.monotonic() + 60
+        while not ready.exists():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, "not ready within 60 s"
+            time.sleep(0.02)
+        self.addresses = json.loads(ready.read_text())
+        self.channel = grpc.insecure_channel(self.addresses["grpc"])
+
+    def metrics(self) -> str:
+        with urllib.request.urlopen(f"http://{self.addresses['metrics']}/metrics", timeout=10) as answer:
+            return answer.read().decode()
+
+    def close(self) -> None:
+        self.channel.close()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+
+
+@pytest.fixture
+def service(bucket: StoreSettings, tmp_path: Path) -> Iterator[Running]:
+    running = Running(bucket, tmp_path, "--reflection")
+    yield running
+    running.close()
+
+
+def test_health_is_serving_for_the_server_and_its_service(service):
+    stub = health_pb2_grpc.HealthStub(service.channel)
+    for name in ("", "splatworks.v1.SfmService"):
+        answer = stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_reflection_lists_the_services_when_it_is_asked_for(service):
+    stub = reflection_pb2_grpc.ServerReflectionStub(service.channel)
+    question = reflection_pb2.ServerReflectionRequest(list_services="")
+    answer = next(stub.ServerReflectionInfo(iter([question]), timeout=10))
+    names = {listed.name for listed in answer.list_services_response.service}
+    assert {"splatworks.v1.SfmService", "google.longrunning.Operations"} <= names
+
+
+def test_refused_calls_are_counted_by_their_code(service):
+    with pytest.raises(grpc.RpcError):
+        sfm_pb2_grpc.SfmServiceStub(service.channel).Reconstruct(sfm_pb2.ReconstructRequest(), timeout=10)
+    counted = (
+        'grpc_server_handled_total{grpc_code="INVALID_ARGUMENT",grpc_method="Reconstruct",'
+        'grpc_service="splatworks.v1.SfmService",grpc_type="unary"} 1.0'
+    )
+    assert counted in service.metrics()
+
+
+def test_slots_of_the_stage_are_exported(service):
+    assert 'splatworks_stage_slots{stage="sfm"} 1.0' in service.metrics()
+
+
+def test_every_log_line_is_json(service):
+    for line in service.log.read_text().splitlines():
+        assert json.loads(line)["level"] == "info"
+
+
+def test_sigterm_ends_the_server_in_order(service):
+    service.process.send_signal(signal.SIGTERM)
+    assert service.process.wait(15) == 0
+
+
+def test_the_server_ends_with_its_parent_s_pipe(bucket, tmp_path):
+    running = Running(bucket, tmp_path, "--stop-on-stdin-eof", stdin=subprocess.PIPE)
+    running.process.stdin.close()
+    assert running.process.wait(15) == 0
+    running.close()
+
+
+def test_reflection_is_off_unless_asked_for(bucket, tmp_path):
+    running = Running(bucket, tmp_path)
+    stub = reflection_pb2_grpc.ServerReflectionStub(running.channel)
+    question = reflection_pb2.ServerReflectionRequest(list_services="")
+    with pytest.raises(grpc.RpcError) as refusal:
+        next(stub.ServerReflectionInfo(iter([question]), timeout=10))
+    running.close()
+    assert refusal.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--listen", "0.0.0.0:0"], "not a loopback address"),
+        (["--capacity", "0"], "capacity"),
+        (["--listen", "nonsense"], "host:port"),
+    ],
+)
+def test_a_bad_option_is_refused_with_a_word(bucket, arguments, complaint):
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        env=bucket.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert complaint in done.stderr
+
+
+def test_a_missing_store_is_named(tmp_path):
+    done = subprocess.run(COMMAND, env={}, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "SPLATWORKS_STORE_URL" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_names_every_option_s_environment_variable():
+    done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, timeout=60, check=True)
+    assert "SPLATWORKS_DRAIN_SECONDS" in done.stdout

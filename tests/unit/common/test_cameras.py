@@ -1,0 +1,71 @@
+"""Cameras: the file survives a round trip, resizing keeps the view."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from splatworks_common.cameras import Camera, read_cameras, write_cameras
+from splatworks_common.reasons import InputInvalid
+
+
+def make_camera(name: str = "a.jpg", *, held_out: bool = False) -> Camera:
+    viewmat = np.eye(4)
+    viewmat[:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
+    viewmat[:3, 3] = [1, 2, 3]
+    return Camera(
+        name=name, viewmat=viewmat, fx=500, fy=510, cx=320, cy=240, width=640, height=480, held_out=held_out
+    )
+
+
+def test_cameras_survive_the_file(tmp_path: Path) -> None:
+    cameras = [make_camera(), make_camera("b.jpg", held_out=True)]
+
+    write_cameras(tmp_path / "cameras.json", cameras)
+    back = read_cameras(tmp_path / "cameras.json")
+
+    for found, wanted in zip(back, cameras, strict=True):
+        np.testing.assert_array_equal(found.viewmat, wanted.viewmat)
+        assert {**found.__dict__, "viewmat": None} == {**wanted.__dict__, "viewmat": None}
+
+
+def test_the_position_is_mapped_to_the_camera_origin() -> None:
+    camera = make_camera()
+
+    np.testing.assert_allclose(camera.viewmat @ [*camera.position, 1], [0, 0, 0, 1], atol=1e-12)
+
+
+def test_resizing_keeps_the_ray_through_each_relative_pixel() -> None:
+    camera = make_camera()
+
+    half = camera.resized(320, 120)
+
+    assert (half.width, half.height) == (320, 120)
+    assert (half.cx / half.fx, half.cy / half.fy) == (camera.cx / camera.fx, camera.cy / camera.fy)
+    assert ((320 - half.cx) / half.fx, (120 - half.cy) / half.fy) == ((640 - 320) / 500, (480 - 240) / 510)
+
+
+GOOD = {**make_camera().__dict__, "viewmat": np.eye(4).tolist()}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        json.dumps({"cameras": [{"name": "a.jpg"}]}),
+        json.dumps({"cameras": [{**GOOD, "surprise": 1}]}),
+        json.dumps({"cameras": [{**GOOD, "viewmat": [[1, 0], [0, 1]]}]}),
+        json.dumps({"cameras": [{**GOOD, "viewmat": [[float("nan")] * 4] * 4}]}),
+    ],
+    ids=range(7),
+)
+def test_a_file_that_is_no_list_of_cameras_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "cameras.json").write_text(text)
+
+    with pytest.raises(InputInvalid, match=r"cameras\.json"):
+        read_cameras(tmp_path / "cameras.json")

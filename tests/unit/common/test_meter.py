@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from splatworks_common.operations.meter import Meter
+from splatworks_common.progress import Update
+
+STEPS = {"features": 0.25, "matching": 0.75}
+
+
+def update(step: str, done: float, total: float = 10) -> Update:
+    return Update(step, done, total, "Working")
+
+
+def test_percent_counts_the_steps_before_and_the_share_of_the_current_one():
+    assert Meter(STEPS, started=0).read(update("matching", 5), now=1).percent == pytest.approx(62.5)
+
+
+def test_time_left_follows_from_the_time_so_far():
+    assert Meter(STEPS, started=100).read(update("features", 10), now=110).eta_seconds == pytest.approx(30)
+
+
+def test_no_time_left_is_given_before_there_is_enough_to_go_by():
+    assert Meter(STEPS, started=0).read(update("features", 0.1), now=5).eta_seconds is None
+
+
+def test_a_step_the_stage_does_not_have_is_an_error():
+    with pytest.raises(KeyError):
+        Meter(STEPS, started=0).read(update("polishing", 1), now=1)
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(STEPS)), st.floats(-5, 50), st.floats(0, 40))))
+def test_percent_stays_between_0_and_100_and_never_goes_back(reports):
+    meter, last = Meter(STEPS, started=0), 0.0
+    for step, done, total in reports:
+        percent = meter.read(update(step, done, total), now=1).percent
+        assert last <= percent <= 100
+        last = percent
