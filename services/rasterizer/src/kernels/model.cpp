@@ -1,0 +1,215 @@
+#include "model.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "denormals.hpp"
+#include "raster.hpp"
+#include "simd.hpp"
+
+namespace splat {
+namespace {
+
+constexpr int kGroupBegin[kGroups + 1] = {kMean, kLogScale, kQuat, kOpacity, kSh0, kShN, kRows};
+constexpr std::int64_t kRowsPerTask = 16;    // of an image
+constexpr std::int64_t kBlocksPerTask = 16;  // of Gaussians
+
+// Calls copy(row, pointer, pitch) for each row present in the columns: its values lie `pitch` floats apart.
+template <typename T, typename Copy>
+void for_rows(const Columns<T>& columns, const Copy& copy) {
+  for (int i = 0; i < 3; ++i) {
+    copy(kMean + i, columns.means + i, 3);
+    copy(kLogScale + i, columns.log_scales + i, 3);
+    copy(kSh0 + i, columns.sh0 + i, 3);
+  }
+  for (int i = 0; i < 4; ++i) copy(kQuat + i, columns.quats + i, 4);
+  copy(kOpacity, columns.opacities, 1);
+  const int rest = active_rows(columns.sh_degree) - kShN;
+  for (int i = 0; i < rest; ++i) copy(kShN + i, columns.shN + i, rest);
+}
+
+template <typename T>
+void interleaved_to_planes(ThreadPool& pool, const T* rgb, int width, int height, float scale,
+                           Planes& planes) {
+  planes.resize(3, width, height);
+  pool.for_ranges(height, kRowsPerTask, [&](std::int64_t begin, std::int64_t end) {
+    for (int y = static_cast<int>(begin); y < end; ++y) {
+      const T* from = rgb + static_cast<std::int64_t>(y) * width * 3;
+      float *red = planes.row(0, y), *green = planes.row(1, y), *blue = planes.row(2, y);
+      for (int x = 0; x < width; ++x) {
+        red[x] = static_cast<float>(from[3 * x]) * scale;
+        green[x] = static_cast<float>(from[3 * x + 1]) * scale;
+        blue[x] = static_cast<float>(from[3 * x + 2]) * scale;
+      }
+      for (float* row : {red, green, blue}) std::fill(row + width, row + planes.stride, 0.0f);
+    }
+  });
+}
+
+}  // namespace
+
+void to_planes(ThreadPool& pool, const std::uint8_t* rgb, int width, int height, Planes& planes) {
+  interleaved_to_planes(pool, rgb, width, height, 1.0f / 255.0f, planes);
+}
+
+void to_planes(ThreadPool& pool, const float* rgb, int width, int height, Planes& planes) {
+  interleaved_to_planes(pool, rgb, width, height, 1.0f, planes);
+}
+
+void from_planes(ThreadPool& pool, const Planes& planes, float* rgb) {
+  pool.for_ranges(planes.height, kRowsPerTask, [&](std::int64_t begin, std::int64_t end) {
+    for (int y = static_cast<int>(begin); y < end; ++y) {
+      float* to = rgb + static_cast<std::int64_t>(y) * planes.width * 3;
+      const float *red = planes.row(0, y), *green = planes.row(1, y), *blue = planes.row(2, y);
+      for (int x = 0; x < planes.width; ++x) {
+        to[3 * x] = red[x];
+        to[3 * x + 1] = green[x];
+        to[3 * x + 2] = blue[x];
+      }
+    }
+  });
+}
+
+Model::Model(std::int64_t capacity, int threads)
+    : pool_(threads),
+      capacity_(capacity),
+      parameters_(block_count(capacity) * kBlockFloats),
+      grad2d_(block_count(capacity) * kBlock),
+      views_(block_count(capacity) * kBlock),
+      radii_(block_count(capacity) * kBlock) {}
+
+void Model::append(const Columns<const float>& columns, std::int64_t rows) {
+  for_rows(columns, [&](int row, const float* from, int pitch) {
+    for (std::int64_t i = 0; i < rows; ++i) parameters_.data()[offset_of(count_ + i, row)] = from[i * pitch];
+  });
+  count_ += rows;
+}
+
+void Model::keep(const std::uint8_t* keep) {
+  std::vector<std::int64_t> from;
+  for (std::int64_t i = 0; i < count_; ++i) {
+    if (keep[i]) from.push_back(i);
+  }
+  const std::int64_t left = static_cast<std::int64_t>(from.size());
+  const auto compact = [&](float* data, const auto& place) {
+    for (std::int64_t i = 0; i < left; ++i) data[place(i)] = data[place(from[static_cast<std::size_t>(i)])];
+    for (std::int64_t i = left; i < count_; ++i) data[place(i)] = 0.0f;
+  };
+  pool_.for_each(kRows, [&](std::int64_t row) {
+    const auto place = [row](std::int64_t i) { return offset_of(i, static_cast<int>(row)); };
+    compact(parameters_.data(), place);
+    if (!first_.empty()) {
+      compact(first_.data(), place);
+      compact(second_.data(), place);
+    }
+  });
+  for (float* data : {grad2d_.data(), views_.data(), radii_.data()})
+    compact(data, [](std::int64_t i) { return i; });
+  count_ = left;
+}
+
+void Model::read(const Columns<float>& columns) const {
+  for_rows(columns, [&](int row, float* to, int pitch) {
+    for (std::int64_t i = 0; i < count_; ++i) to[i * pitch] = parameters_.data()[offset_of(i, row)];
+  });
+}
+
+std::int64_t Model::forward(const View& view) {
+  const std::int64_t padded = block_count(count_) * kBlock;
+  const std::int64_t defects = project(pool_, parameters_.data(), count_, view.camera, view.sh_degree,
+                                       projected_.resize(padded), visible_.resize(padded));
+  bins_.build(pool_, projected_.data(), visible_.data(), count_, view.camera.width, view.camera.height);
+  image_.resize(3, view.camera.width, view.camera.height);
+  rasterize(pool_, bins_, projected_.data(), view.background, image_);
+  return defects;
+}
+
+void Model::render(const View& view, float* rgb) {
+  const FlushDenormals flush;
+  forward(view);
+  from_planes(pool_, image_, rgb);
+}
+
+StepValues Model::forward_and_moments(const View& view, const std::uint8_t* photo, float ssim_weight) {
+  const std::int64_t defects = forward(view);
+  to_planes(pool_, photo, view.camera.width, view.camera.height, target_);
+  const LossValues values = loss_(pool_, image_, target_, ssim_weight, image_gradient_);
+  rasterize_backward(pool_, bins_, projected_.data(), image_, image_gradient_,
+                     pair_moments_.resize(bins_.pairs() * kMoments));
+  // A Gaussian with NaN in its mean is nowhere on the image, so the loss says what the pixels can not.
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double similarity_part = ssim_weight > 0 ? ssim_weight * (1.0 - values.ssim) : 0.0;
+  return {defects > 0 ? nan : (1.0 - ssim_weight) * values.l1 + similarity_part, values.mse};
+}
+
+StepValues Model::step(const View& view, const std::uint8_t* photo, float ssim_weight, const Rates& rates) {
+  const FlushDenormals flush;
+  if (first_.empty()) {
+    first_ = ZeroedFloats(block_count(capacity_) * kBlockFloats);
+    second_ = ZeroedFloats(block_count(capacity_) * kBlockFloats);
+  }
+  const StepValues values = forward_and_moments(view, photo, ssim_weight);
+  ++steps_;
+  AdamState adam{first_.data(), second_.data(), {}, 0.0f};
+  const double first_correction = 1.0 - std::pow(static_cast<double>(kBeta1), steps_);
+  adam.second_scale =
+      static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(static_cast<double>(kBeta2), steps_)));
+  const float group_rates[kGroups] = {rates.means,     rates.log_scales, rates.quats,
+                                      rates.opacities, rates.sh0,        rates.shN};
+  for (int group = 0; group < kGroups; ++group) {
+    const float rate = static_cast<float>(group_rates[group] / first_correction);
+    std::fill(adam.rates + kGroupBegin[group], adam.rates + kGroupBegin[group + 1], rate);
+  }
+  project_backward(pool_, parameters_.data(), count_, view.camera, view.sh_degree, projected_.data(),
+                   visible_.data(), bins_.slots(), pair_moments_.data(), adam,
+                   {grad2d_.data(), views_.data(), radii_.data()}, nullptr);
+  return values;
+}
+
+StepValues Model::gradient(const View& view, const std::uint8_t* photo, float ssim_weight, float* gradient) {
+  const FlushDenormals flush;
+  const StepValues values = forward_and_moments(view, photo, ssim_weight);
+  ZeroedFloats blocks(block_count(count_) * kBlockFloats);
+  ZeroedFloats statistics(block_count(count_) * kBlock);
+  project_backward(pool_, parameters_.data(), count_, view.camera, view.sh_degree, projected_.data(),
+                   visible_.data(), bins_.slots(), pair_moments_.data(), AdamState{},
+                   {statistics.data(), statistics.data(), statistics.data()}, blocks.data());
+  for (int row = 0; row < kRows; ++row) {
+    for (std::int64_t i = 0; i < count_; ++i) gradient[row * count_ + i] = blocks.data()[offset_of(i, row)];
+  }
+  return values;
+}
+
+void Model::reset_statistics() {
+  for (float* data : {grad2d_.data(), views_.data(), radii_.data()}) std::fill(data, data + count_, 0.0f);
+}
+
+std::array<std::int64_t, kGroups> Model::count_not_finite() {
+  std::vector<std::array<std::int64_t, kGroups>> found(static_cast<std::size_t>(block_count(count_)));
+  pool_.for_ranges(block_count(count_), kBlocksPerTask, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t block = begin; block < end; ++block) {
+      const float* p = parameters_.data() + block * kBlockFloats;
+      for (int group = 0; group < kGroups; ++group) {
+        std::int64_t defects = 0;
+        for (int lane = 0; lane < kBlock; lane += kLanes) {
+          Float sum = zero();
+          for (int row = kGroupBegin[group]; row < kGroupBegin[group + 1]; ++row) {
+            const Float value = load(p + row * kBlock + lane);
+            sum += value - value;  // NaN for NaN and infinity, else 0
+          }
+          for (int i = 0; i < kLanes; ++i) defects += sum[i] != 0.0f;
+        }
+        found[static_cast<std::size_t>(block)][static_cast<std::size_t>(group)] = defects;
+      }
+    }
+  });
+  std::array<std::int64_t, kGroups> total{};
+  for (const auto& block : found) {
+    for (std::size_t group = 0; group < kGroups; ++group) total[group] += block[group];
+  }
+  return total;
+}
+
+}  // namespace splat

@@ -1,0 +1,100 @@
+// A set of Gaussians with their optimizer state and all scratch memory: what Python's GaussianModel holds.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "adam.hpp"
+#include "aligned.hpp"
+#include "bin.hpp"
+#include "camera.hpp"
+#include "image.hpp"
+#include "layout.hpp"
+#include "loss.hpp"
+#include "project.hpp"
+#include "thread_pool.hpp"
+
+namespace splat {
+
+// Rows of a table of Gaussians, C-contiguous, as splatworks_common.splats.Splats holds them.
+template <typename T>
+struct Columns {
+  T *means, *log_scales, *quats, *opacities, *sh0, *shN;
+  int sh_degree;
+};
+
+// How a view is drawn.
+struct View {
+  Camera camera;
+  int sh_degree;
+  float background[3];
+};
+
+struct StepValues {
+  double loss, mse;
+};
+
+// One learning rate for each parameter group.
+struct Rates {
+  float means, log_scales, quats, opacities, sh0, shN;
+};
+
+constexpr int kGroups = 6;  // means, log_scales, quats, opacities, sh0, shN
+
+// Not thread-safe: one call at a time. Arguments are trusted (Python checks them), memory shortage is
+// std::bad_alloc.
+class Model {
+ public:
+  Model(std::int64_t capacity, int threads);
+
+  std::int64_t count() const { return count_; }
+  std::int64_t capacity() const { return capacity_; }
+
+  // Adds `rows` Gaussians at the end, with moments and statistics of zero.
+  void append(const Columns<const float>& columns, std::int64_t rows);
+  // Drops the Gaussians whose byte is zero; the others move up, in order, with moments and statistics.
+  void keep(const std::uint8_t* keep);
+  // Copies all Gaussians out; bands beyond columns.sh_degree are left out.
+  void read(const Columns<float>& columns) const;
+
+  // rgb: float[height][width][3], not clipped.
+  void render(const View& view, float* rgb);
+  // photo: uint8[height][width][3].
+  StepValues step(const View& view, const std::uint8_t* photo, float ssim_weight, const Rates& rates);
+  // The loss and its gradient without a step: gradient is float[kRows][count], zero in inactive rows.
+  StepValues gradient(const View& view, const std::uint8_t* photo, float ssim_weight, float* gradient);
+
+  const float* grad2d() const { return grad2d_.data(); }
+  const float* views() const { return views_.data(); }
+  const float* radii() const { return radii_.data(); }
+  void reset_statistics();
+
+  // Gaussians with a NaN or an infinity, in each parameter group.
+  std::array<std::int64_t, kGroups> count_not_finite();
+
+ private:
+  std::int64_t forward(const View& view);
+  StepValues forward_and_moments(const View& view, const std::uint8_t* photo, float ssim_weight);
+
+  ThreadPool pool_;
+  std::int64_t capacity_;
+  std::int64_t count_ = 0;
+  std::int64_t steps_ = 0;
+  ZeroedFloats parameters_, first_, second_;  // blocks as in layout.hpp
+  ZeroedFloats grad2d_, views_, radii_;       // [capacity, whole blocks]
+
+  Scratch<Projected> projected_;
+  Scratch<std::uint8_t> visible_;
+  Bins bins_;
+  Planes image_, target_, image_gradient_;
+  Loss loss_;
+  Scratch<float> pair_moments_;
+};
+
+// Copies an image between interleaved [height][width][3] and planes; padding columns become zero.
+void to_planes(ThreadPool& pool, const std::uint8_t* rgb, int width, int height, Planes& planes);
+void to_planes(ThreadPool& pool, const float* rgb, int width, int height, Planes& planes);
+void from_planes(ThreadPool& pool, const Planes& planes, float* rgb);
+
+}  // namespace splat

@@ -1,0 +1,2 @@
+def supported() -> list[str]:
+    """Names of the instruction sets this machine runs, best last."""

@@ -1,0 +1,77 @@
+"""The native module, the same for every instruction set. Of arrays only the type is checked."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Floats = NDArray[np.float32]
+
+class Camera:
+    def __init__(
+        self,
+        viewmat: NDArray[np.float64],
+        fx: float,
+        fy: float,
+        cx: float,
+        cy: float,
+        width: int,
+        height: int,
+    ) -> None: ...
+
+class Model:
+    def __init__(self, capacity: int, threads: int) -> None: ...
+    @property
+    def count(self) -> int: ...
+    def append(
+        self,
+        means: _Floats,
+        log_scales: _Floats,
+        quats: _Floats,
+        opacities: _Floats,
+        sh0: _Floats,
+        shN: _Floats,
+    ) -> None: ...
+    def read(
+        self,
+        means: _Floats,
+        log_scales: _Floats,
+        quats: _Floats,
+        opacities: _Floats,
+        sh0: _Floats,
+        shN: _Floats,
+    ) -> None:
+        """Fills the arrays with all Gaussians."""
+
+    def keep(self, mask: NDArray[np.uint8]) -> None: ...
+    def render(
+        self, camera: Camera, sh_degree: int, background: tuple[float, float, float], rgb: _Floats
+    ) -> None:
+        """Fills ``rgb``, ``[H, W, 3]``."""
+
+    def step(
+        self,
+        camera: Camera,
+        sh_degree: int,
+        background: tuple[float, float, float],
+        photo: NDArray[np.uint8],
+        ssim_weight: float,
+        rates: tuple[float, float, float, float, float, float],
+    ) -> tuple[float, float]:
+        """Returns loss and mean squared error."""
+
+    def gradient(
+        self,
+        camera: Camera,
+        sh_degree: int,
+        background: tuple[float, float, float],
+        photo: NDArray[np.uint8],
+        ssim_weight: float,
+        gradient: _Floats,
+    ) -> tuple[float, float]:
+        """Fills ``gradient``, ``[59, N]``, and changes nothing else. For comparisons with a reference."""
+
+    def read_statistics(self, grad2d: _Floats, views: _Floats, radii: _Floats) -> None: ...
+    def reset_statistics(self) -> None: ...
+    def count_not_finite(self) -> list[int]:
+        """Gaussians with a NaN or an infinity in means, log_scales, quats, opacities, sh0, shN."""
+
+def ssim(a: _Floats, b: _Floats, threads: int) -> float: ...

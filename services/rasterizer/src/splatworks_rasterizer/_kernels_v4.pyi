@@ -1,0 +1,3 @@
+from splatworks_rasterizer._kernels_generic import Camera as Camera
+from splatworks_rasterizer._kernels_generic import Model as Model
+from splatworks_rasterizer._kernels_generic import ssim as ssim

@@ -1,0 +1,307 @@
+"""Gaussians with their optimizer state: render, training step, statistics, edits.
+
+All arithmetic is in the kernels; this module checks arguments, which the kernels trust, and carries arrays
+across. Conventions are those of `splatworks_common.cameras` and `splatworks_common.splats`. The image
+formation is that of 3D Gaussian splatting (Kerbl et al. 2023) with the constants of gsplat: near plane 0.01,
+low pass 0.3 square pixels, alpha between 1/255 and 0.99, a pixel done once its transmittance is below 1e-4.
+The gradient does not flow through the direction in which a colour is seen.
+
+A model is used by one thread at a time; its own threads are its own affair.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import astuple, dataclass, fields
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatworks_common.cameras import Camera
+from splatworks_common.splats import SH_REST_BY_DEGREE, Splats
+from splatworks_rasterizer.native import kernels
+
+Colour: TypeAlias = tuple[float, float, float]
+
+MAX_IMAGE_SIDE = 32_768
+"""Longest image side in pixels: positions are float32 and must resolve a small part of a pixel."""
+
+_BLACK: Colour = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Adam learning rates of one step, one for each parameter group. Zero leaves a group as it is."""
+
+    means: float
+    log_scales: float
+    quats: float
+    opacities: float
+    sh0: float
+    shN: float
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"rate {field.name} is {value}, not a finite number >= 0")
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a training step saw before it changed anything.
+
+    Attributes:
+        loss: ``(1 - ssim_weight) * L1 + ssim_weight * (1 - SSIM)``; NaN if any Gaussian holds a NaN or an
+            infinity.
+        mse: Mean squared error over the photo, colours in 0..1, render clipped to 0..1.
+    """
+
+    loss: float
+    mse: float
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What densification wants to know, added up since the last reset.
+
+    Attributes:
+        grad2d: ``[N]`` float32, sum over views of the norm of dL/d(mean on the image), pixels scaled by (W/2,
+            H/2): the quantity that gsplat's ``DefaultStrategy`` compares with ``grow_grad2d`` after dividing
+            by ``views``.
+        views: ``[N]`` float32, number of views in which the Gaussian was on the image.
+        radii: ``[N]`` float32, largest half size on the image, where alpha is at least 1/255, as a fraction
+            of max(W, H).
+    """
+
+    grad2d: NDArray[np.float32]
+    views: NDArray[np.float32]
+    radii: NDArray[np.float32]
+
+
+class GaussianModel:
+    """Up to ``capacity`` Gaussians, their Adam moments and statistics.
+
+    Spherical harmonics are stored to degree 3 whatever the input has; missing bands start at zero. Memory is
+    used by the Gaussians that are there, not by the capacity.
+
+    Example:
+        >>> model = GaussianModel(splats, capacity=200_000, threads=2)
+        >>> result = model.step(camera, photo, rates, sh_degree=0, ssim_weight=0.2)
+        >>> picture = model.render(camera)
+
+    Args:
+        splats: The Gaussians to begin with; may be none.
+        capacity: The most Gaussians the model may ever hold.
+        threads: Threads that share the work, the calling one included. Results do not depend on it.
+
+    Raises:
+        ValueError: More splats than capacity, or ``threads`` < 1.
+    """
+
+    def __init__(self, splats: Splats, *, capacity: int, threads: int) -> None:
+        if threads < 1:
+            raise ValueError(f"threads is {threads}; at least 1 is needed")
+        if capacity < len(splats):
+            raise ValueError(f"{len(splats)} Gaussians do not fit a capacity of {capacity}")
+        self._capacity = capacity
+        self._native = kernels.Model(capacity, threads)
+        self._native.append(*_columns(splats))
+
+    @property
+    def count(self) -> int:
+        """How many Gaussians there are."""
+        return self._native.count
+
+    def splats(self, sh_degree: int = 3) -> Splats:
+        """A copy of the Gaussians, with the bands up to ``sh_degree``."""
+        _check_degree(sh_degree)
+        n = self.count
+        splats = Splats(
+            means=np.empty((n, 3), np.float32),
+            log_scales=np.empty((n, 3), np.float32),
+            quats=np.empty((n, 4), np.float32),
+            opacities=np.empty(n, np.float32),
+            sh0=np.empty((n, 3), np.float32),
+            shN=np.empty((n, SH_REST_BY_DEGREE[sh_degree], 3), np.float32),
+        )
+        self._native.read(*_columns(splats))
+        return splats
+
+    def render(
+        self, camera: Camera, *, sh_degree: int = 3, background: Colour = _BLACK
+    ) -> NDArray[np.float32]:
+        """Draws the Gaussians as the camera sees them.
+
+        Returns:
+            ``[H, W, 3]`` float32, colours in 0..1 as a rule but not clipped.
+
+        Raises:
+            ValueError: The camera or background is not finite, or the size or degree is out of range.
+        """
+        _check_degree(sh_degree)
+        view = _native_camera(camera)
+        picture = np.empty((camera.height, camera.width, 3), np.float32)
+        self._native.render(view, sh_degree, _checked_colour(background), picture)
+        return picture
+
+    def step(
+        self,
+        camera: Camera,
+        photo: NDArray[np.uint8],
+        rates: Rates,
+        *,
+        sh_degree: int,
+        ssim_weight: float,
+        background: Colour = _BLACK,
+    ) -> StepResult:
+        """One training step on one photo: render, loss, gradients, Adam, statistics.
+
+        Bands above ``sh_degree`` are not used and not changed. Adam is dense: Gaussians that the photo does
+        not show still move by their momentum.
+
+        Args:
+            camera: The photo's camera.
+            photo: ``[H, W, 3]`` uint8 at the camera's size.
+            rates: Learning rates of this step.
+            sh_degree: Spherical harmonics degree in use, 0..3.
+            ssim_weight: Share of 1 - SSIM in the loss, 0..1; the rest is L1.
+            background: Colour behind all Gaussians.
+
+        Raises:
+            ValueError: An argument has the wrong shape or type or is out of range.
+        """
+        _check_degree(sh_degree)
+        view = _native_camera(camera)
+        if photo.dtype != np.uint8 or photo.shape != (camera.height, camera.width, 3):
+            raise ValueError(
+                f"photo is {photo.dtype} {photo.shape}; "
+                f"the camera needs uint8 {(camera.height, camera.width, 3)}"
+            )
+        if not 0 <= ssim_weight <= 1:
+            raise ValueError(f"ssim_weight is {ssim_weight}, not between 0 and 1")
+        loss, mse = self._native.step(
+            view,
+            sh_degree,
+            _checked_colour(background),
+            np.ascontiguousarray(photo),
+            ssim_weight,
+            astuple(rates),
+        )
+        return StepResult(loss=loss, mse=mse)
+
+    def statistics(self) -> Statistics:
+        """A copy of the statistics since the last reset."""
+        n = self.count
+        statistics = Statistics(np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32))
+        self._native.read_statistics(statistics.grad2d, statistics.views, statistics.radii)
+        return statistics
+
+    def reset_statistics(self) -> None:
+        """Sets all statistics to zero."""
+        self._native.reset_statistics()
+
+    def edit(self, keep: NDArray[np.bool_], append: Splats) -> None:
+        """Drops some Gaussians and adds others.
+
+        Kept ones move up in order, with their moments and statistics; appended ones follow, with moments and
+        statistics of zero.
+
+        Args:
+            keep: ``[N]`` bool, False where a Gaussian is dropped.
+            append: Gaussians to add; may be none.
+
+        Raises:
+            ValueError: ``keep`` has the wrong shape or type, or the outcome would exceed the capacity. The
+                model is then as it was.
+        """
+        if keep.dtype != np.bool_ or keep.shape != (self.count,):
+            raise ValueError(f"keep is {keep.dtype} {keep.shape}, not bool ({self.count},)")
+        count = int(np.count_nonzero(keep)) + len(append)
+        if count > self._capacity:
+            raise ValueError(f"{count} Gaussians do not fit a capacity of {self._capacity}")
+        columns = _columns(append)
+        self._native.keep(np.ascontiguousarray(keep).view(np.uint8))
+        self._native.append(*columns)
+
+    def check_finite(self) -> None:
+        """Looks at every parameter; cheap beside a step.
+
+        Raises:
+            FloatingPointError: A parameter is NaN or infinite; the message says which, in how many Gaussians.
+        """
+        counts = self._native.count_not_finite()
+        bad = [f"{field.name} of {n} Gaussians" for field, n in zip(fields(Splats), counts, strict=True) if n]
+        if bad:
+            raise FloatingPointError(f"not finite: {', '.join(bad)}, of {self.count} in all")
+
+
+def render(
+    splats: Splats, camera: Camera, *, threads: int, background: Colour = _BLACK
+) -> NDArray[np.float32]:
+    """Draws splats once, with all the bands they have. For many views, keep a `GaussianModel`.
+
+    Returns:
+        ``[H, W, 3]`` float32, not clipped.
+
+    Raises:
+        ValueError: The camera or background is not finite, or the size is out of range.
+    """
+    model = GaussianModel(splats, capacity=len(splats), threads=threads)
+    return model.render(camera, sh_degree=splats.sh_degree, background=background)
+
+
+def _columns(
+    splats: Splats,
+) -> tuple[
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.float32],
+]:
+    """The arrays of a table in the kernels' order; no copy where they are contiguous float32 already."""
+    return (
+        np.ascontiguousarray(splats.means, np.float32),
+        np.ascontiguousarray(splats.log_scales, np.float32),
+        np.ascontiguousarray(splats.quats, np.float32),
+        np.ascontiguousarray(splats.opacities, np.float32),
+        np.ascontiguousarray(splats.sh0, np.float32),
+        np.ascontiguousarray(splats.shN, np.float32),
+    )
+
+
+def _check_degree(sh_degree: int) -> None:
+    if sh_degree not in (0, 1, 2, 3):
+        raise ValueError(f"sh_degree is {sh_degree}, not 0, 1, 2 or 3")
+
+
+def _checked_colour(colour: Colour) -> Colour:
+    if np.shape(colour) != (3,) or not all(math.isfinite(channel) for channel in colour):
+        raise ValueError(f"background {colour} is not three finite numbers")
+    return colour
+
+
+def _native_camera(camera: Camera) -> kernels.Camera:
+    """Checks a camera and hands it to the kernels.
+
+    Raises:
+        ValueError: It is not a camera that can be drawn with.
+    """
+    if not (1 <= camera.width <= MAX_IMAGE_SIDE and 1 <= camera.height <= MAX_IMAGE_SIDE):
+        raise ValueError(
+            f"camera {camera.name} is {camera.width} x {camera.height} pixels; "
+            f"sides go from 1 to {MAX_IMAGE_SIDE}"
+        )
+    intrinsics = (camera.fx, camera.fy, camera.cx, camera.cy)
+    if not all(math.isfinite(value) for value in intrinsics) or camera.fx <= 0 or camera.fy <= 0:
+        raise ValueError(f"camera {camera.name} has no usable intrinsics: fx, fy, cx, cy = {intrinsics}")
+    viewmat = np.ascontiguousarray(camera.viewmat, np.float64)
+    if viewmat.shape != (4, 4) or not np.isfinite(viewmat).all():
+        raise ValueError(f"camera {camera.name} has no finite 4 x 4 viewmat")
+    rotation = viewmat[:3, :3]
+    if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3):
+        raise ValueError(f"camera {camera.name}: the rotation in its viewmat is not orthonormal")
+    return kernels.Camera(viewmat, *intrinsics, camera.width, camera.height)

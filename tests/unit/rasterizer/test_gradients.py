@@ -1,0 +1,151 @@
+"""Loss and gradient of the kernels against the float64 reference, for every parameter group."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from splatworks_common.cameras import Camera
+from splatworks_common.splats import Splats
+from tests.unit.rasterizer import reference
+from tests.unit.rasterizer.native_views import NativeResult, differentiate
+from tests.unit.rasterizer.scenes import (
+    BACKGROUND,
+    assert_decided,
+    random_photo,
+    random_splats,
+    turned_camera,
+)
+
+TOLERANCE = 1e-5
+
+
+def assert_same_gradient(
+    kernels: ModuleType, splats: Splats, camera: Camera, *, degree: int = 3, ssim_weight: float = 0.2
+) -> NativeResult:
+    """Compares everything, and returns what the kernels gave."""
+    assert_decided(splats, camera)
+    photo = random_photo(camera)
+    expected = reference.differentiate(
+        reference.table(splats), camera, photo, degree, ssim_weight, BACKGROUND
+    )
+    actual = differentiate(
+        kernels,
+        splats,
+        camera,
+        photo,
+        degree=degree,
+        ssim_weight=ssim_weight,
+        background=BACKGROUND,
+        threads=2,
+    )
+    assert actual.loss == pytest.approx(expected.loss, rel=1e-6, abs=1e-9)
+    for group, rows in reference.GROUPS.items():
+        error = np.linalg.norm(actual.gradient[rows] - expected.gradient[rows])
+        norm = np.linalg.norm(expected.gradient[rows])
+        assert error <= TOLERANCE * norm, f"{group}: error {error:.3g} of {norm:.3g}"
+    return actual
+
+
+@pytest.mark.parametrize("size", [(50, 37), (16, 16), (17, 15), (15, 17), (33, 1), (1, 33), (1, 1), (64, 48)])
+def test_gradient_at_any_image_size(kernels: ModuleType, size: tuple[int, int]):
+    assert_same_gradient(kernels, random_splats(60), turned_camera(*size))
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2, 3])
+def test_gradient_at_every_degree_leaves_higher_bands_at_zero(kernels: ModuleType, degree: int):
+    result = assert_same_gradient(kernels, random_splats(40), turned_camera(31, 22), degree=degree)
+
+    assert not result.gradient[14 + 3 * ((degree + 1) ** 2 - 1) :].any()
+
+
+@pytest.mark.parametrize("ssim_weight", [0.0, 0.5, 1.0])
+def test_gradient_for_any_share_of_ssim(kernels: ModuleType, ssim_weight: float):
+    assert_same_gradient(kernels, random_splats(40), turned_camera(31, 22), ssim_weight=ssim_weight)
+
+
+def test_gradient_of_one_gaussian(kernels: ModuleType):
+    assert_same_gradient(kernels, random_splats(1), turned_camera(40, 30))
+
+
+def test_no_gaussians_is_a_plain_background(kernels: ModuleType):
+    camera = turned_camera(20, 10)
+
+    result = differentiate(kernels, random_splats(0), camera, random_photo(camera), background=BACKGROUND)
+
+    assert result.gradient.shape == (59, 0)
+    np.testing.assert_array_equal(
+        result.image, np.broadcast_to(np.array(BACKGROUND, np.float32), (10, 20, 3))
+    )
+
+
+def test_gradient_where_opaque_gaussians_hide_others(kernels: ModuleType):
+    """Alpha is cut at 0.99 and pixels end before the last Gaussian."""
+    splats = random_splats(150, seed=5)
+    splats = replace(splats, opacities=splats.opacities + 6)
+    camera = turned_camera(40, 30)
+    flat = reference.project(reference.table(splats), camera, 3)
+    layers = reference.blend(flat, camera, BACKGROUND)[1]
+    assert any((layer.transmittance < reference.TRANSMITTANCE_STOP).any() for layer in layers)
+
+    assert_same_gradient(kernels, splats, camera)
+
+
+def test_gradient_of_gaussians_that_cover_everything(kernels: ModuleType):
+    splats = random_splats(10, seed=2)
+    splats = replace(splats, log_scales=splats.log_scales + np.float32(3))
+
+    assert_same_gradient(kernels, splats, turned_camera(45, 35))
+
+
+def test_gradient_of_gaussians_far_smaller_than_a_pixel(kernels: ModuleType):
+    splats = random_splats(80, seed=2)
+    splats = replace(splats, log_scales=splats.log_scales - np.float32(9))
+
+    assert_same_gradient(kernels, splats, turned_camera(45, 35))
+
+
+def test_gradient_of_long_needles(kernels: ModuleType):
+    splats = random_splats(20, seed=4)
+    scales = np.tile(np.log(np.array([1.5, 0.004, 0.004], np.float32)), (20, 1))
+    splats = replace(splats, log_scales=scales)
+
+    assert_same_gradient(kernels, splats, turned_camera(45, 35))
+
+
+def test_gradient_beyond_the_frustum_where_the_jacobian_is_clamped(kernels: ModuleType):
+    splats = random_splats(30, seed=6, spread=4.0)
+    splats = replace(splats, log_scales=splats.log_scales + np.float32(1.5))
+    camera = turned_camera(45, 35)
+    flat = reference.project(reference.table(splats), camera, 3)
+    assert (flat.mean[0] > 1.2 * camera.width).any()
+    assert (flat.mean[1] < -0.2 * camera.height).any()
+
+    assert_same_gradient(kernels, splats, camera)
+
+
+def test_gaussians_off_the_image_or_behind_the_camera_have_no_gradient(kernels: ModuleType):
+    splats = random_splats(8, seed=1)
+    means = splats.means.copy()
+    means[0] = [50, 0, 3]
+    means[1] = [0, -80, 4]
+    means[2] = [0, 0, -3]
+    means[3] = [0.1, 0.1, -0.3]  # in the plane of the camera
+    splats = replace(splats, means=means)
+
+    result = assert_same_gradient(kernels, splats, turned_camera(45, 35))
+
+    assert not result.gradient[:, :4].any()
+
+
+def test_gradient_is_finite_for_zero_quaternions(kernels: ModuleType):
+    splats = random_splats(5)
+    splats = replace(splats, quats=np.zeros((5, 4), np.float32))
+    camera = turned_camera(20, 20)
+
+    result = differentiate(kernels, splats, camera, random_photo(camera))
+
+    assert np.isfinite(result.gradient).all()
