@@ -47,12 +47,15 @@ class Running:
 
     def metrics(self) -> str:
         with urllib.request.urlopen(f"http://{self.addresses['metrics']}/metrics", timeout=10) as answer:
-            return answer.read().decode()
+            return str(answer.read(), "utf-8")
+
+    def end_stdin(self) -> None:
+        if self.process.stdin is not None:
+            self.process.stdin.close()
 
     def close(self) -> None:
         self.channel.close()
-        if self.process.stdin is not None:
-            self.process.stdin.close()
+        self.end_stdin()
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(10)
@@ -87,7 +90,10 @@ def test_refused_calls_are_counted_by_their_code(service):
         'grpc_server_handled_total{grpc_code="INVALID_ARGUMENT",grpc_method="Reconstruct",'
         'grpc_service="splatworks.v1.SfmService",grpc_type="unary"} 1.0'
     )
-    assert counted in service.metrics()
+    deadline = time.monotonic() + 10
+    while counted not in service.metrics():  # the answer may arrive before it is counted
+        assert time.monotonic() < deadline, service.metrics()
+        time.sleep(0.02)
 
 
 def test_slots_of_the_stage_are_exported(service):
@@ -106,7 +112,7 @@ def test_sigterm_ends_the_server_in_order(service):
 
 def test_the_server_ends_with_its_parent_s_pipe(bucket, tmp_path):
     running = Running(bucket, tmp_path, "--stop-on-stdin-eof", stdin=subprocess.PIPE)
-    running.process.stdin.close()
+    running.end_stdin()
     assert running.process.wait(15) == 0
     running.close()
 

@@ -41,7 +41,7 @@ def test_memory_does_not_grow_with_the_files(
 ) -> None:
     for number in range(files):
         with (tmp_path / f"{number}.bin").open("wb") as file:
-            file.truncate((256 << 20) // files)  # sparse: far above the limit in all, nothing on this disk
+            file.truncate((160 << 20) // files)  # sparse: far above the limit in all, nothing on this disk
 
     child = subprocess.run(
         [sys.executable, "-c", TRANSFER, str(prefix), str(tmp_path)],

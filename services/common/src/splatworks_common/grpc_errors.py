@@ -6,7 +6,6 @@ caller a ``BadRequest`` (which field) or a ``RetryInfo`` (when to try again).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import grpc
@@ -15,6 +14,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from splatworks_common import reasons
+from splatworks_common.interception import Call, UnaryInterceptor
 from splatworks_common.operations.registry import (
     Draining,
     OperationRunning,
@@ -77,39 +77,25 @@ def from_call(error: grpc.aio.AioRpcError) -> StageError:
     return reasons.Internal(f"{error.details()} (gRPC code {error.code().name})")
 
 
-class ErrorInterceptor(grpc.aio.ServerInterceptor):
+class ErrorInterceptor(UnaryInterceptor):
     """Answers a handler's ``StageError`` with its status, so that handlers simply raise."""
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Wraps unary handlers; the streams of health and reflection raise no errors of ours."""
-        handler = await continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None:
-            return handler
-        call = handler.unary_unary
-
-        async def answer(request: Any, context: Any) -> Any:
-            try:
-                return await call(request, context)
-            except StageError as error:
-                status = to_status(error)
-            except RequestIdReused as error:
-                status = _status(code_pb2.ALREADY_EXISTS, str(error), [])
-            except OperationRunning as error:
-                status = _status(code_pb2.FAILED_PRECONDITION, str(error), [])
-            except UnknownOperation as error:
-                # To the caller the work is lost, whether the worker was restarted or has forgotten it.
-                status = _status(code_pb2.NOT_FOUND, str(error), [_error_info(Reason.WORKER_LOST)])
-            except Draining as error:
-                status = to_status(reasons.Preempted(str(error)))
-            return await context.abort_with_status(rpc_status.to_status(status))
-
-        return grpc.unary_unary_rpc_method_handler(
-            answer, handler.request_deserializer, handler.response_serializer
-        )
+    async def around(self, method: str, call: Call, request: Any, context: Any) -> Any:
+        """Turns what the handler raises into a status."""
+        try:
+            return await call(request, context)
+        except StageError as error:
+            status = to_status(error)
+        except RequestIdReused as error:
+            status = _status(code_pb2.ALREADY_EXISTS, str(error), [])
+        except OperationRunning as error:
+            status = _status(code_pb2.FAILED_PRECONDITION, str(error), [])
+        except UnknownOperation as error:
+            # To the caller the work is lost, whether the worker was restarted or has forgotten it.
+            status = _status(code_pb2.NOT_FOUND, str(error), [_error_info(Reason.WORKER_LOST)])
+        except Draining as error:
+            status = to_status(reasons.Preempted(str(error)))
+        return await context.abort_with_status(rpc_status.to_status(status))
 
 
 def _error_info(reason: Reason) -> error_details_pb2.ErrorInfo:

@@ -7,12 +7,12 @@ Every label has few values: methods, codes, stages and reasons; never a job, a u
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from splatworks_common.interception import Call, UnaryInterceptor
 from splatworks_common.operations.registry import Operation
 from splatworks_common.reasons import StageError
 
@@ -49,14 +49,14 @@ class StageMetrics:
             self._used.labels(self._stage).inc()
             return
         self._used.labels(self._stage).dec()
-        failed = isinstance(operation.result, StageError)
-        outcome = operation.result.reason.value if isinstance(operation.result, StageError) else "Succeeded"
-        self._finished.labels(self._stage, outcome).inc()
-        if not failed:
-            self._seconds.labels(self._stage).observe(operation.ended - operation.created)
+        if isinstance(operation.result, StageError):
+            self._finished.labels(self._stage, operation.result.reason.value).inc()
+            return
+        self._finished.labels(self._stage, "Succeeded").inc()
+        self._seconds.labels(self._stage).observe(operation.ended - operation.created)
 
 
-class CallMetricsInterceptor(grpc.aio.ServerInterceptor):
+class CallMetricsInterceptor(UnaryInterceptor):
     """``grpc_server_*``: counts and times unary calls."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -71,38 +71,24 @@ class CallMetricsInterceptor(grpc.aio.ServerInterceptor):
             "grpc_server_handling_seconds", "Time the server took for an RPC.", labels, registry=registry
         )
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Wraps unary handlers; health and reflection streams live as long as their clients like."""
-        handler = await continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None:
-            return handler
-        call = handler.unary_unary
-        _, service, method = handler_call_details.method.split("/", 2)
-        labels = ("unary", service, method)
-
-        async def answer(request: Any, context: Any) -> Any:
-            self._started.labels(*labels).inc()
-            started = time.perf_counter()
-            code = grpc.StatusCode.OK
-            try:
-                return await call(request, context)
-            except BaseException:
-                code = _code_name(context.code())
-                raise
-            finally:
-                self._seconds.labels(*labels).observe(time.perf_counter() - started)
-                self._handled.labels(*labels, code.name).inc()
-
-        return grpc.unary_unary_rpc_method_handler(
-            answer, handler.request_deserializer, handler.response_serializer
-        )
+    async def around(self, method: str, call: Call, request: Any, context: Any) -> Any:
+        """Counts the call and how it ended."""
+        _, service, name = method.split("/", 2)
+        labels = ("unary", service, name)
+        self._started.labels(*labels).inc()
+        started = time.perf_counter()
+        code = grpc.StatusCode.OK
+        try:
+            return await call(request, context)
+        except BaseException:
+            code = _failure_code(context.code())
+            raise
+        finally:
+            self._seconds.labels(*labels).observe(time.perf_counter() - started)
+            self._handled.labels(*labels, code.name).inc()
 
 
-def _code_name(code: Any) -> grpc.StatusCode:
+def _failure_code(code: Any) -> grpc.StatusCode:
     # grpc.aio gives the code of an aborted call as a StatusCode or as its number, and none for a cancelled
     # one.
     for known in grpc.StatusCode:

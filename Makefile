@@ -1,0 +1,43 @@
+# Splatworks on one machine. Every target sets up what it needs by itself: Python 3.11 or newer, make and a C++17
+# compiler are enough, and what is missing is named. `make help` lists the targets.
+
+PHOTOS ?= examples/capture
+OUT ?=
+SERVE ?= 1
+ARGS ?=
+
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint protos bench clean setup setup-dev
+
+help: ## Show this list
+	@echo 'make TARGET [VARIABLE=value]'
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read -r target text; do \
+	    printf '  %-8s %s\n' "$$target" "$$text"; done
+
+demo: setup ## Turn photos into a scene and serve it (PHOTOS=dir OUT=dir SERVE=0)
+	$(BIN)/splatworks run "$(PHOTOS)" $(if $(OUT),-o "$(OUT)") $(if $(filter-out 0,$(SERVE)),--serve)
+
+test: setup-dev ## Run all tests this machine can run, and say what was skipped (ARGS=pytest arguments)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup-dev ## Check style, types, import layers, protos, kernels and scripts
+	scripts/lint.sh
+
+protos: setup-dev ## Generate the Python stubs from protos/
+	$(BIN)/python scripts/generate_protos.py
+
+bench: setup-dev ## Measure the stages and the kernels, and print a table
+	$(BIN)/python -m tests.bench
+
+clean: ## Remove everything that was built or installed here, and out/
+	rm -rf .venv build out services/*/build services/streamer/src/splatworks_streamer/viewer
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . \( -name __pycache__ -o -name node_modules \) -type d -prune -exec rm -rf {} +
+
+setup:
+	@scripts/setup.sh run
+
+setup-dev:
+	@scripts/setup.sh dev

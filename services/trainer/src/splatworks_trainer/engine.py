@@ -1,0 +1,83 @@
+"""The line between what renders and optimises Gaussians, an engine, and all that decides about them.
+
+An engine owns the parameters, their Adam moments and the device they live on. Loop, schedules, strategies,
+evaluation and export stand above it and speak numpy only, so a new engine is one file in ``engines/`` and a
+strategy is tested without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatworks_common.cameras import Camera
+from splatworks_common.reasons import Internal
+from splatworks_common.splats import Splats
+from splatworks_rasterizer import Rates, Statistics, StepResult
+
+__all__ = ["Edit", "Engine", "EngineFactory", "Rates", "Statistics", "StepResult", "require_finite"]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of the set of Gaussians.
+
+    Attributes:
+        keep: Which of the present ones stay, with their moments, ``[N]`` bool.
+        append: New ones, placed after those that stay; their moments start at zero.
+    """
+
+    keep: NDArray[np.bool_]
+    append: Splats
+
+
+class Engine(Protocol):
+    """Renders Gaussians and optimises them."""
+
+    @property
+    def count(self) -> int:
+        """How many Gaussians there are."""
+
+    def render(self, camera: Camera) -> NDArray[np.float32]:
+        """The picture from ``camera`` over black, ``[H, W, 3]``, not clipped."""
+
+    def step(
+        self, camera: Camera, photo: NDArray[np.uint8], rates: Rates, *, sh_degree: int, ssim_weight: float
+    ) -> StepResult:
+        """Optimises with one photo, ``[H, W, 3]`` of the camera's size, and SH bands up to ``sh_degree``."""
+
+    def statistics(self) -> Statistics:
+        """What the views since the last ``apply`` (or the start) have seen of each Gaussian."""
+
+    def apply(self, edit: Edit) -> None:
+        """Changes the set of Gaussians and starts the statistics anew."""
+
+    def splats(self) -> Splats:
+        """A copy of the Gaussians."""
+
+
+EngineFactory = Callable[[Splats], Engine]
+"""Makes an engine that starts from the given Gaussians."""
+
+
+def require_finite(splats: Splats, step: int) -> None:
+    """Checks that every parameter is a number.
+
+    Raises:
+        Internal: Some are NaN or infinite; the message says the step, which ones, and of how many Gaussians.
+    """
+    found = []
+    for parameter in fields(splats):
+        values = getattr(splats, parameter.name)
+        bad = np.count_nonzero(~np.isfinite(values).reshape(len(values), values[:1].size).all(axis=1))
+        if bad:
+            found.append(f"{parameter.name} of {bad}")
+    if found:
+        raise Internal(
+            f"training step {step}: not finite are {', '.join(found)} of {len(splats)} Gaussians; "
+            "please report this with the run's training.log"
+        )

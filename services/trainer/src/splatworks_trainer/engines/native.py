@@ -1,0 +1,56 @@
+"""The CPU engine: a thin cover over this project's own kernels in ``splatworks_rasterizer``.
+
+Results are bit-identical for any number of threads; that is the kernels' promise.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatworks_common.cameras import Camera
+from splatworks_common.splats import Splats
+from splatworks_rasterizer import GaussianModel
+from splatworks_trainer.engine import Edit, Rates, Statistics, StepResult
+
+
+class NativeEngine:
+    """An ``Engine`` on the CPU.
+
+    Args:
+        splats: The Gaussians to start from; their SH degree is the highest that can be trained.
+        capacity: The most Gaussians there will ever be.
+        threads: CPU threads to use.
+    """
+
+    def __init__(self, splats: Splats, *, capacity: int, threads: int) -> None:
+        self._sh_degree = splats.sh_degree
+        self._model = GaussianModel(splats, capacity=capacity, threads=threads)
+
+    @property
+    def count(self) -> int:
+        """See ``Engine.count``."""
+        return self._model.count
+
+    def render(self, camera: Camera) -> NDArray[np.float32]:
+        """See ``Engine.render``."""
+        return self._model.render(camera, sh_degree=self._sh_degree)
+
+    def step(
+        self, camera: Camera, photo: NDArray[np.uint8], rates: Rates, *, sh_degree: int, ssim_weight: float
+    ) -> StepResult:
+        """See ``Engine.step``."""
+        return self._model.step(camera, photo, rates, sh_degree=sh_degree, ssim_weight=ssim_weight)
+
+    def statistics(self) -> Statistics:
+        """See ``Engine.statistics``."""
+        return self._model.statistics()
+
+    def apply(self, edit: Edit) -> None:
+        """See ``Engine.apply``."""
+        self._model.edit(edit.keep, edit.append)
+        self._model.reset_statistics()
+
+    def splats(self) -> Splats:
+        """See ``Engine.splats``."""
+        return self._model.splats(self._sh_degree)

@@ -1,0 +1,124 @@
+"""Adds points where the photos show something but the sparse model has none: forest, lawn, plain walls.
+
+Gaussians spread from sparse points; where there are none, optimisation needs most of a short run just to
+reach. So each training photo is cut into coarse cells, and a cell without a point gets one: on its ray, at
+the depth its surroundings have in that photo, with its mean colour. Depths are guesses that training
+corrects. A guess that lands on another colour in other photos would stand in the way of what is there, so
+it is dropped. Held-out photos are not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from splatworks_common.cameras import Camera
+from splatworks_trainer.views import Photo, Photos
+
+_CELLS = 32
+"""Cells along the longest side of a photo."""
+
+_NEIGHBOURS = 8
+"""Sparse points in a photo that a cell's depth is interpolated from."""
+
+_EMPTY_RADIUS = 0.75
+"""A cell, and the place for a new point, is empty if nothing lies within so many cells of its centre."""
+
+_NEAR = 0.01
+
+_SAME_COLOUR = 60
+"""Largest difference of a channel, of 255, at which a guess fits the cell it lands on in a photo."""
+
+_AGREEMENT = 0.9
+"""Share of the photos it lands in that a guess must fit; its own always does."""
+
+
+def points_in_gaps(
+    points: NDArray[np.float64], colors: NDArray[np.uint8], photos: Photos
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """Extends a sparse model by points for the empty cells of all training photos, one photo after the other.
+
+    Args:
+        points: Sparse points, ``[P, 3]`` world units.
+        colors: Their colours, ``[P, 3]``.
+        photos: All photos; those held out are left alone.
+
+    Returns:
+        The given points and colours, followed by the new ones.
+    """
+    views = [_cells(photos, index) for index in photos.training]
+    all_points, all_colors = points, colors
+    for cells, means in views:
+        guesses, guessed_colors, size = _guesses(points, cells, means)
+        if len(guesses):
+            room = cKDTree(all_points).query(guesses)[0] > _EMPTY_RADIUS * size
+            taken = room & (_agreement(guesses, guessed_colors, views) >= _AGREEMENT)
+            all_points = np.concatenate([all_points, guesses[taken]])
+            all_colors = np.concatenate([all_colors, guessed_colors[taken]])
+    return all_points, all_colors
+
+
+def _cells(photos: Photos, index: int) -> tuple[Camera, Photo]:
+    """A photo so small that each pixel is a cell's mean colour, and its camera."""
+    full = photos.cameras[index]
+    return photos.at(index, _CELLS / max(full.width, full.height))
+
+
+def _guesses(
+    points: NDArray[np.float64], cells: Camera, means: Photo
+) -> tuple[NDArray[np.float64], NDArray[np.uint8], NDArray[np.float64]]:
+    """A point ``[G, 3]`` per empty cell, its colour ``[G, 3]``, and the size of a cell there ``[G]``."""
+    seen, depths, _ = _project(points, cells)
+    if len(seen) == 0:
+        return np.zeros((0, 3)), np.zeros((0, 3), np.uint8), np.zeros(0)
+    centres = _pixel_centres(cells)
+    k = min(_NEIGHBOURS, len(seen))
+    distance, nearest = cKDTree(seen).query(centres, range(1, k + 1))
+    empty = distance[:, 0] > _EMPTY_RADIUS
+    weights = 1 / np.maximum(distance[empty], 1e-3)
+    depth = np.exp(np.sum(np.log(depths[nearest[empty]]) * weights, axis=1) / np.sum(weights, axis=1))
+    return _unproject(centres[empty], depth, cells), means.reshape(-1, 3)[empty], depth / cells.fx
+
+
+def _agreement(
+    guesses: NDArray[np.float64], colors: NDArray[np.uint8], views: Sequence[tuple[Camera, Photo]]
+) -> NDArray[np.float64]:
+    """The share of the views a guess lands in that have its colour there, ``[G]``."""
+    fits, lands = np.zeros(len(guesses)), np.zeros(len(guesses))
+    for cells, means in views:
+        pixels, _, inside = _project(guesses, cells)
+        column, row = pixels.astype(int).T
+        difference = np.abs(means[row, column].astype(int) - colors[inside]).max(axis=1)
+        fits[inside] += difference <= _SAME_COLOUR
+        lands[inside] += 1
+    return fits / np.maximum(lands, 1)
+
+
+def _project(
+    points: NDArray[np.float64], camera: Camera
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
+    """Pixels ``[V, 2]`` and depths ``[V]`` of the points in the picture, and which those are, ``[V]``."""
+    local = np.einsum("ij,nj->ni", camera.viewmat[:3, :3], points) + camera.viewmat[:3, 3]
+    ahead = np.flatnonzero(local[:, 2] > _NEAR)
+    local = local[ahead]
+    pixels = local[:, :2] / local[:, 2:] * (camera.fx, camera.fy) + (camera.cx, camera.cy)
+    inside = ((pixels >= 0) & (pixels < (camera.width, camera.height))).all(axis=1)
+    return pixels[inside], local[inside, 2], ahead[inside]
+
+
+def _unproject(
+    pixels: NDArray[np.float64], depths: NDArray[np.float64], camera: Camera
+) -> NDArray[np.float64]:
+    """World positions ``[V, 3]`` of pixel positions at the given depths."""
+    plane = (pixels - (camera.cx, camera.cy)) / (camera.fx, camera.fy)
+    local = np.concatenate([plane, np.ones((len(plane), 1))], axis=1) * depths[:, None]
+    return np.asarray(np.einsum("ji,nj->ni", camera.viewmat[:3, :3], local - camera.viewmat[:3, 3]))
+
+
+def _pixel_centres(camera: Camera) -> NDArray[np.float64]:
+    """The centres of all pixels, row by row, ``[H * W, 2]``."""
+    x, y = np.meshgrid(np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5)
+    return np.stack([x.ravel(), y.ravel()], axis=1)

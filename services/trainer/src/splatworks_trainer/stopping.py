@@ -1,0 +1,56 @@
+"""When a run has learned enough, and which of its models to keep: pure bookkeeping over evaluations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from splatworks_trainer.config import TrainOptions
+
+
+class StopReason(StrEnum):
+    """Why training ended."""
+
+    MAX_STEPS = "max_steps"
+    PLATEAU = "plateau"
+    TARGET_PSNR = "target_psnr"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a model replaces the one kept so far, and why to stop now, if so."""
+
+    keep: bool
+    stop: StopReason | None
+
+
+class StopRule:
+    """Watches held-out PSNRs; keeps the best model of a complete run and ends it on a plateau or target.
+
+    A run is complete when its number of Gaussians is fixed, and settled when photos have their full size too.
+    Models from before the first are replaced by newer ones whatever their figures: they lack detail. A
+    plateau is seen only after the second: until then quality still jumps. Few photos may be learned by heart
+    at full size; then the best model is one from between the two.
+    """
+
+    def __init__(self, options: TrainOptions) -> None:
+        self._options = options
+        self._best = float("-inf")
+        self._to_beat = float("-inf")
+        self._without_gain = 0
+
+    def look(self, psnr: float, *, complete: bool, settled: bool) -> Verdict:
+        """Judges an evaluation by its held-out mean PSNR in dB; a settled run is complete."""
+        options = self._options
+        if options.target_psnr is not None and psnr >= options.target_psnr:
+            return Verdict(keep=True, stop=StopReason.TARGET_PSNR)
+        if not complete:
+            return Verdict(keep=True, stop=None)
+        keep = psnr > self._best
+        self._best = max(self._best, psnr)
+        if psnr > self._to_beat:
+            self._to_beat, self._without_gain = psnr + options.plateau_min_delta, 0
+        elif settled:
+            self._without_gain += 1
+        on_plateau = 0 < options.plateau_patience <= self._without_gain
+        return Verdict(keep=keep, stop=StopReason.PLATEAU if on_plateau else None)

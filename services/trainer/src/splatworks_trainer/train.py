@@ -1,0 +1,208 @@
+"""The trainer's entry point: from sfm's COLMAP model to Gaussians with figures that say how good they are.
+
+``train`` reads like the recipe. It assumes undistorted pinhole photos (``dense/`` of sfm's output) and never
+changes the model's frame: the Gaussians lie where COLMAP's points lie.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from splatworks_common.cameras import write_cameras
+from splatworks_common.ply import write_ply
+from splatworks_common.progress import Report, Update
+from splatworks_trainer.colmap import read_model
+from splatworks_trainer.config import TrainOptions
+from splatworks_trainer.engine import Engine
+from splatworks_trainer.engines.native import NativeEngine
+from splatworks_trainer.evaluate import Evaluation, evaluate, write_strips
+from splatworks_trainer.fit import Fit, fit
+from splatworks_trainer.gaps import points_in_gaps
+from splatworks_trainer.initial import scene_scale, splats_from_points
+from splatworks_trainer.log import TrainingLog
+from splatworks_trainer.schedule import Schedule, planned_steps
+from splatworks_trainer.stopping import StopReason
+from splatworks_trainer.strategy import AdaptiveDensityControl
+from splatworks_trainer.views import Photos, split_held_out
+
+_MOST_STRIPS = 24
+_MOST_TRAINING_VIEWS = 8
+
+
+@dataclass(frozen=True)
+class TrainSummary:
+    """What a caller wants to know at a glance; ``metrics.json`` has the rest.
+
+    Attributes:
+        psnr: Held-out mean PSNR in dB; none where no photo was held out.
+        ssim: Held-out mean SSIM; none likewise.
+        gaussians: How many Gaussians the model has.
+        steps: How many optimisation steps were done.
+        stop_reason: Why no more were done.
+        seconds: Wall time of the whole stage.
+        peak_memory_bytes: The largest resident memory of this process so far.
+    """
+
+    psnr: float | None
+    ssim: float | None
+    gaussians: int
+    steps: int
+    stop_reason: StopReason
+    seconds: float
+    peak_memory_bytes: int
+
+
+def train(
+    colmap: Path,
+    output: Path,
+    options: TrainOptions,
+    report: Report,
+    threads: int,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> TrainSummary:
+    """Trains Gaussians on an undistorted COLMAP model.
+
+    The same model, options and version give the same ``model.ply`` to the byte, for any number of threads.
+
+    Args:
+        colmap: sfm's output; ``dense/images`` and ``dense/sparse`` are read.
+        output: Where ``model.ply``, ``cameras.json``, ``metrics.json``, ``training.log`` and ``renders/`` go.
+        options: What the caller chose.
+        report: Told of progress in the steps of ``steps.STEPS``.
+        threads: CPU threads to use.
+        clock: Seconds for the figures; decides nothing.
+
+    Raises:
+        InputNotFound: A file of the model is missing.
+        InputInvalid: The model or a photo can not be trained on.
+        Internal: Training met a number that is not finite.
+    """
+    began = clock()
+    output.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(options.seed)
+    with TrainingLog(output / "training.log", lambda: clock() - began) as log:
+        model = read_model(colmap / "dense" / "sparse")
+        cameras = split_held_out(model.cameras, options.hold_out_every)
+        photos = Photos(colmap / "dense" / "images", cameras, max_side=options.max_image_side)
+        _load_photos(photos, report)
+
+        scale = scene_scale(cameras, model.points)
+        points, colors = model.points, model.colors
+        if options.fill_gaps:
+            points, colors = points_in_gaps(points, colors, photos)
+        initial = splats_from_points(
+            points,
+            colors,
+            cameras,
+            sh_degree=options.sh_degree,
+            max_gaussians=options.max_gaussians,
+            rng=rng,
+        )
+        schedule = Schedule(planned_steps(options, len(photos)), scale, options)
+        strategy = AdaptiveDensityControl(
+            max_gaussians=options.max_gaussians,
+            whole_budget_at=schedule.last_densifying_step,
+            grow_gradient=options.grow_gradient,
+            split_length=options.split_scale * scale,
+            prune_opacity=options.prune_opacity,
+        )
+        engine = NativeEngine(initial, capacity=options.max_gaussians, threads=threads)
+        log.write(
+            "start",
+            photos=len(photos),
+            held_out=len(photos.held_out),
+            points=len(model.points),
+            gaussians=len(initial),
+            steps=schedule.steps,
+            scene_scale=scale,
+            threads=threads,
+            options=asdict(options),
+        )
+        trained = fit(engine, strategy, schedule, photos, rng=rng, threads=threads, report=report, log=log)
+        log.write("stop", step=trained.steps, reason=trained.stop_reason, kept_step=trained.step)
+
+    report(Update("evaluate", 0, 1, "Comparing renders with photos"))
+    final = NativeEngine(trained.splats, capacity=len(trained.splats), threads=threads)
+    held_out, training = _final_quality(final, photos, threads)
+    write_strips(final, photos, _spread(photos.held_out or photos.training, _MOST_STRIPS), output / "renders")
+
+    report(Update("export", 0, 1, "Writing the model"))
+    write_ply(output / "model.ply", trained.splats)
+    write_cameras(output / "cameras.json", photos.cameras)
+    summary = TrainSummary(
+        psnr=held_out.psnr if held_out else None,
+        ssim=held_out.ssim if held_out else None,
+        gaussians=len(trained.splats),
+        steps=trained.steps,
+        stop_reason=trained.stop_reason,
+        seconds=round(clock() - began, 3),
+        peak_memory_bytes=_peak_memory_bytes(),
+    )
+    metrics = _metrics(summary, trained, schedule, photos, held_out, training)
+    (output / "metrics.json").write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n")
+    report(Update("export", 1, 1, "Writing the model"))
+    return summary
+
+
+def _load_photos(photos: Photos, report: Report) -> None:
+    """Decodes every photo once, so that a bad one ends the run now and not in the middle."""
+    for index in range(len(photos)):
+        photos.at(index)
+        report(Update("load", index + 1, len(photos), "Loading photos", unit="photos"))
+
+
+def _final_quality(engine: Engine, photos: Photos, threads: int) -> tuple[Evaluation | None, Evaluation]:
+    """Quality on all held-out photos, if any, and on a few of those trained on (far better means overfit)."""
+    held_out = evaluate(engine, photos, photos.held_out, threads=threads) if photos.held_out else None
+    return held_out, evaluate(engine, photos, _spread(photos.training, _MOST_TRAINING_VIEWS), threads=threads)
+
+
+def _metrics(
+    summary: TrainSummary,
+    trained: Fit,
+    schedule: Schedule,
+    photos: Photos,
+    held_out: Evaluation | None,
+    training: Evaluation,
+) -> dict[str, object]:
+    """The content of ``metrics.json``; every figure describes ``model.ply`` as written."""
+    remark = (
+        None
+        if held_out
+        else f"No photo was held out of {len(photos)}, so quality on unseen views is unknown."
+    )
+    return {
+        "version": 1,
+        **asdict(summary),
+        "planned_steps": schedule.steps,
+        "model_step": trained.step,
+        "photos": len(photos),
+        "held_out": len(photos.held_out),
+        "remark": remark,
+        "views": [asdict(view) for view in held_out.views] if held_out else [],
+        "training_psnr": training.psnr,
+        "training_ssim": training.ssim,
+        "scene_scale": schedule.scene_scale,
+        "options": asdict(schedule.options),
+    }
+
+
+def _spread(indices: Sequence[int], most: int) -> list[int]:
+    """At most ``most`` of the indices, evenly spread."""
+    if len(indices) <= most:
+        return list(indices)
+    return [indices[round(i * (len(indices) - 1) / (most - 1))] for i in range(most)]
+
+
+def _peak_memory_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

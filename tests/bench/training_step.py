@@ -1,0 +1,117 @@
+"""Milliseconds of one training step: render, loss, backward, Adam, statistics.
+
+    python tests/bench/training_step.py [--threads 1 2] [--repeats 15] [--ply model.ply]
+
+The scene is made up to cost what a trained one costs: three quarters of the Gaussians on the image, about
+    three tiles
+for each at 270 x 480, long tails in size and opacity, 50 to 100 Gaussians a pixel. CPU time counts all
+threads and is what to compare on a machine that others use as well; wall time means something only on an idle
+one.
+
+The last column is what the prototype needed on a trained phone capture (single thread, AVX-512, Zen 5 class);
+the goal is at most 1.3 times that on the same machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from splatworks_common.cameras import Camera
+from splatworks_common.splats import Splats
+from splatworks_rasterizer import ISA, GaussianModel, Rates
+
+PROTOTYPE_CPU_MS = {
+    (20_000, 270): 16.5,
+    (20_000, 540): 51.0,
+    (50_000, 270): 28.0,
+    (50_000, 540): 76.0,
+    (200_000, 270): 79.0,
+    (200_000, 540): 159.0,
+}
+SIZES = ((270, 480), (540, 960))
+
+
+def synthetic_splats(count: int, seed: int = 0) -> Splats:
+    """Gaussians on the walls of a room and on a few balls in it, sized by how densely they cover those."""
+    rng = np.random.default_rng(seed)
+    on_wall = rng.random(count) < 0.5
+    walls = rng.uniform(-1, 1, (count, 3)) * [2.2, 3.6, 3.0] + [0, 0, 4.0]
+    side = rng.integers(0, 3, count)
+    walls[side == 0, 2] = 6.5
+    walls[side == 1, 0] = np.where(rng.random(np.count_nonzero(side == 1)) < 0.5, -2.0, 2.0)
+    walls[side == 2, 1] = 2.5
+    direction = rng.normal(size=(count, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    centres = rng.uniform(-1, 1, (6, 3)) * [0.9, 1.6, 0.8] + [0, 0, 3.5]
+    ball = rng.integers(0, 6, count)
+    balls = centres[ball] + direction * (0.3 + 0.12 * ball[:, None])
+    means = np.where(on_wall[:, None], walls, balls) + rng.normal(scale=0.02, size=(count, 3))
+
+    spacing = 3.7 / np.sqrt(count)
+    log_scales = np.log(spacing) + rng.normal(scale=0.95, size=(count, 3))
+    log_scales[np.arange(count), rng.integers(0, 3, count)] -= 1.5
+    return Splats(
+        means=means.astype(np.float32),
+        log_scales=log_scales.astype(np.float32),
+        quats=rng.normal(size=(count, 4)).astype(np.float32),
+        opacities=rng.normal(loc=-0.8, scale=1.8, size=count).astype(np.float32),
+        sh0=rng.normal(scale=0.8, size=(count, 3)).astype(np.float32),
+        shN=rng.normal(scale=0.06, size=(count, 15, 3)).astype(np.float32),
+    )
+
+
+def upright_camera(width: int, height: int) -> Camera:
+    """A phone held upright at the origin."""
+    focal = 1.28 * width
+    return Camera("bench", np.eye(4), focal, focal, width / 2, height / 2, width, height)
+
+
+def step_times(splats: Splats, camera: Camera, threads: int, repeats: int) -> tuple[float, float]:
+    """Median CPU and wall milliseconds of a step. Rates of zero keep the scene as it is, at the full cost."""
+    model = GaussianModel(splats, capacity=len(splats), threads=threads)
+    photo = np.random.default_rng(1).integers(0, 256, (camera.height, camera.width, 3), dtype=np.uint8)
+    still = Rates(0, 0, 0, 0, 0, 0)
+    cpu, wall = [], []
+    for _ in range(repeats + 2):
+        cpu_start, wall_start = time.process_time(), time.perf_counter()
+        model.step(camera, photo, still, sh_degree=3, ssim_weight=0.2)
+        cpu.append(time.process_time() - cpu_start)
+        wall.append(time.perf_counter() - wall_start)
+    return 1e3 * median(cpu[2:]), 1e3 * median(wall[2:])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description="Milliseconds of one training step.")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts to measure")
+    parser.add_argument("--repeats", type=int, default=15, help="steps measured; the median counts")
+    parser.add_argument("--ply", type=Path, help="a trained scene in place of the made-up ones")
+    options = parser.parse_args(arguments)
+
+    if options.ply:
+        from splatworks_common.ply import read_ply
+
+        scenes = [read_ply(options.ply)]
+    else:
+        scenes = [synthetic_splats(count) for count in (20_000, 50_000, 200_000)]
+    print(f"instruction set {ISA}, SH degree 3, SSIM weight 0.2, median of {options.repeats} steps")
+    row = "{:>9}  {:>9}  {:>7}  {:>7}  {:>7}  {:>16}"
+    print(row.format("Gaussians", "size", "threads", "CPU ms", "wall ms", "prototype CPU ms"))
+    for splats in scenes:
+        for width, height in SIZES:
+            prototype = PROTOTYPE_CPU_MS.get((len(splats), width))
+            for threads in options.threads:
+                cpu, wall = step_times(splats, upright_camera(width, height), threads, options.repeats)
+                shown = f"{prototype:.1f}" if prototype and threads == 1 else "-"
+                size = f"{width}x{height}"
+                print(row.format(len(splats), size, threads, f"{cpu:.1f}", f"{wall:.1f}", shown), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from splatworks_trainer.config import STANDARD, TrainOptions
+from splatworks_trainer.schedule import Schedule, planned_steps
+
+OPTIONS = replace(STANDARD, resolution_schedule=((0.25, 0.0), (0.5, 0.1), (1.0, 0.4)), densify_until=0.5)
+
+
+def schedule(steps: int = 1000, options: TrainOptions = OPTIONS) -> Schedule:
+    return Schedule(steps, 2.0, options)
+
+
+def test_photos_grow_by_the_schedule() -> None:
+    sizes = [schedule().image_size(step) for step in (0, 99, 100, 399, 400, 999)]
+
+    assert sizes == [0.25, 0.25, 0.5, 0.5, 1.0, 1.0]
+
+
+def test_sh_bands_join_one_by_one_up_to_the_degree() -> None:
+    course = schedule(options=replace(OPTIONS, sh_degree=2, sh_interval=0.25))
+
+    assert [course.sh_degree(step) for step in (0, 249, 250, 500, 999)] == [0, 0, 1, 2, 2]
+
+
+def test_sh_bands_can_train_from_the_start() -> None:
+    assert schedule(options=replace(OPTIONS, sh_interval=0.0)).sh_degree(0) == 3
+
+
+def test_only_the_rate_of_the_means_decays() -> None:
+    course = schedule(options=replace(OPTIONS, rate_scale=1.0))
+    first, half, end = course.rates(0), course.rates(500), course.rates(1000)
+
+    assert first.means == pytest.approx(1.6e-4 * 2.0)
+    assert half.means == pytest.approx(first.means * 0.1)
+    assert end.means == pytest.approx(first.means * 0.01)
+    assert (first.log_scales, first.quats, first.opacities) == (end.log_scales, end.quats, end.opacities)
+    assert first.shN == pytest.approx(first.sh0 / 20)
+
+
+def test_rate_scale_multiplies_every_rate() -> None:
+    single = schedule(options=replace(OPTIONS, rate_scale=1.0)).rates(10)
+    triple = schedule(options=replace(OPTIONS, rate_scale=3.0)).rates(10)
+
+    assert vars(triple) == pytest.approx({name: 3 * rate for name, rate in vars(single).items()})
+
+
+def test_rounds_of_densifying_are_evenly_spaced() -> None:
+    course = schedule(options=replace(OPTIONS, densify_from=0.1, densify_until=0.5, densify_rounds=5))
+
+    assert [s + 1 for s in range(1000) if course.densifies_after(s)] == [100, 200, 300, 400, 500]
+
+
+def test_no_rounds_means_no_densifying() -> None:
+    course = schedule(options=replace(OPTIONS, densify_rounds=0))
+
+    assert not any(course.densifies_after(step) for step in range(1000))
+
+
+@pytest.mark.parametrize("steps", [1, 7, 1000])
+def test_the_last_step_is_always_evaluated(steps: int) -> None:
+    assert schedule(steps).evaluates_after(steps - 1)
+
+
+def test_evaluations_are_evenly_spaced() -> None:
+    course = schedule(options=replace(OPTIONS, evaluations=4))
+
+    assert [s + 1 for s in range(1000) if course.evaluates_after(s)] == [250, 500, 750, 1000]
+
+
+def test_a_run_is_complete_when_no_more_gaussians_are_added() -> None:
+    course = schedule()
+
+    assert [course.complete_after(step) for step in (399, 499, 500, 999)] == [False, False, True, True]
+
+
+def test_a_complete_run_settles_at_full_size() -> None:
+    course = schedule(options=replace(OPTIONS, resolution_schedule=((0.5, 0.0), (1.0, 0.7))))
+
+    assert [course.settled_after(step) for step in (499, 500, 699, 700)] == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("photos", "steps"), [(50, 2000), (200, 4000), (18, 1200), (1, 1000), (10_000, 10_000)]
+)
+def test_steps_grow_with_the_root_of_the_number_of_photos(photos: int, steps: int) -> None:
+    assert planned_steps(TrainOptions(steps_for_50_photos=2000), photos) == steps
+
+
+def test_a_number_of_steps_asked_for_is_kept() -> None:
+    assert planned_steps(TrainOptions(max_steps=123), 500) == 123
