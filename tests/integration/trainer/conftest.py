@@ -23,7 +23,7 @@ PHOTOS = 16
 
 SMALL = TrainOptions(
     max_steps=500,
-    max_gaussians=1500,
+    max_gaussians=1000,
     resolution_schedule=((0.5, 0.0), (1.0, 0.2)),
     densify_rounds=5,
     evaluations=5,

@@ -52,17 +52,19 @@ class Preset:
     Attributes:
         shifts: Low bits given up per attribute.
         gaussians_per_entry: Gaussians per palette entry: the palette's size follows the scene's.
+        most_entries: Entries beyond which it does not follow: the search takes Gaussians times entries.
     """
 
     shifts: Shifts
     gaussians_per_entry: int
+    most_entries: int
 
 
 PRESETS: Mapping[Quality, Preset] = MappingProxyType(
     {
-        Quality.HIGH: Preset(Shifts(0, 0, 0, 0, 0), gaussians_per_entry=2),
-        Quality.DEFAULT: Preset(Shifts(1, 0, 1, 1, 1), gaussians_per_entry=4),
-        Quality.SMALL: Preset(Shifts(2, 1, 1, 2, 2), gaussians_per_entry=16),
+        Quality.HIGH: Preset(Shifts(0, 0, 0, 0, 0), gaussians_per_entry=2, most_entries=MAX_PALETTE_ENTRIES),
+        Quality.DEFAULT: Preset(Shifts(1, 0, 1, 1, 1), gaussians_per_entry=4, most_entries=24_576),
+        Quality.SMALL: Preset(Shifts(2, 1, 1, 2, 2), gaussians_per_entry=16, most_entries=8192),
     }
 )
 
@@ -120,4 +122,4 @@ class CompressOptions:
         if self.palette_entries:
             return self.palette_entries
         rows = -(-gaussians // (64 * self.preset.gaussians_per_entry))
-        return min(64 * rows, MAX_PALETTE_ENTRIES)
+        return min(64 * rows, self.preset.most_entries)

@@ -45,7 +45,7 @@ class AdaptiveDensityControl:
 
     The budget rises in proportion to the steps until it is whole, and goes to those pulled hardest. Spent at
     once it would go to what looks coarse in small pictures; saved, it meets the details of larger ones (1 dB
-    more at equal numbers and time, measured on fifty phone photos).
+    more at equal numbers, in one short run on fifty phone photos).
 
     Clones replace their parent instead of joining it, and one of them is drawn from it: two Gaussians of the
     same values and fresh moments would get the same gradients and stay one for ever.
