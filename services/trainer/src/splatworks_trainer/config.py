@@ -38,12 +38,12 @@ class TrainOptions:
     """Optimisation steps, one photo each, of the whole schedule. 0 derives them from
     ``steps_for_50_photos``."""
 
-    steps_for_50_photos: Annotated[int, Range(10, 100_000, "steps")] = 2000
+    steps_for_50_photos: Annotated[int, Range(10, 100_000, "steps")] = 2400
     """Steps a capture of 50 photos gets; others get them times sqrt(photos / 50), between half and five times
     as many. Fewer photos overfit earlier, more photos hold more to learn (training.md, sections 4.4 and
     7)."""
 
-    max_gaussians: Annotated[int, Range(100, 10_000_000, "Gaussians")] = 150_000
+    max_gaussians: Annotated[int, Range(100, 10_000_000, "Gaussians")] = 160_000
     """The budget: never exceeded, by the initial points either. Bounds time and memory. Together with 24
     ``densify_rounds`` from 2 % it gained 0.4 dB on one capture over 120,000 with 18 from 5 %."""
 
