@@ -157,7 +157,7 @@ for distribution in $distributions; do pyprojects="$pyprojects $distribution/pyp
 web=services/streamer/web
 # shellcheck disable=SC2086  # a list of words
 if stale "$venv/.distributions" constraints.txt requirements-build.txt $pyprojects \
-    services/streamer/hatch_build.py "$web/package.json" "$web/package-lock.json" "$web/build.mjs"; then
+    services/streamer/hatch_build.py "$web/package.json" "$web/package-lock.json" "$web/.npmrc" "$web/build.mjs"; then
     install_distributions
 elif stale "$venv/.kernels" services/rasterizer/CMakeLists.txt services/rasterizer/src; then
     build_kernels

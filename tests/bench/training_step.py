@@ -3,13 +3,12 @@
     python tests/bench/training_step.py [--threads 1 2] [--repeats 15] [--ply model.ply]
 
 The scene is made up to cost what a trained one costs: three quarters of the Gaussians on the image, about
-    three tiles
-for each at 270 x 480, long tails in size and opacity, 50 to 100 Gaussians a pixel. CPU time counts all
-threads and is what to compare on a machine that others use as well; wall time means something only on an idle
-one.
+three tiles for each at 270 x 480, long tails in size and opacity, 50 to 100 Gaussians a pixel. CPU time
+counts all threads and is what to compare on a machine that others use as well; wall time means something only
+on an idle one.
 
-The last column is what the prototype needed on a trained phone capture (single thread, AVX-512, Zen 5 class);
-the goal is at most 1.3 times that on the same machine.
+The last column has reference figures, AMD Zen 5, AVX-512, one thread, of a trained phone capture; the goal is
+at most 1.3 times that on the same machine.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from splatworks_common.cameras import Camera
 from splatworks_common.splats import Splats
 from splatworks_rasterizer import ISA, GaussianModel, Rates
 
-PROTOTYPE_CPU_MS = {
+REFERENCE_CPU_MS = {
     (20_000, 270): 16.5,
     (20_000, 540): 51.0,
     (50_000, 270): 28.0,
@@ -102,13 +101,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         scenes = [synthetic_splats(count) for count in (20_000, 50_000, 200_000)]
     print(f"instruction set {ISA}, SH degree 3, SSIM weight 0.2, median of {options.repeats} steps")
     row = "{:>9}  {:>9}  {:>7}  {:>7}  {:>7}  {:>16}"
-    print(row.format("Gaussians", "size", "threads", "CPU ms", "wall ms", "prototype CPU ms"))
+    print(row.format("Gaussians", "size", "threads", "CPU ms", "wall ms", "reference CPU ms"))
     for splats in scenes:
         for width, height in SIZES:
-            prototype = PROTOTYPE_CPU_MS.get((len(splats), width))
+            reference = REFERENCE_CPU_MS.get((len(splats), width))
             for threads in options.threads:
                 cpu, wall = step_times(splats, upright_camera(width, height), threads, options.repeats)
-                shown = f"{prototype:.1f}" if prototype and threads == 1 else "-"
+                shown = f"{reference:.1f}" if reference and threads == 1 else "-"
                 size = f"{width}x{height}"
                 print(row.format(len(splats), size, threads, f"{cpu:.1f}", f"{wall:.1f}", shown), flush=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import signal
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from splatworks_common.reasons import StageError
+from splatworks_common.reasons import Reason, StageError
 from splatworks_operator.local import display
 from splatworks_operator.local.photos import scene_slug
 from splatworks_operator.local.session import Request, default_threads, open_session
@@ -79,6 +80,9 @@ def run(
     except StageError as error:
         _explain(errors, error.reason, str(error))
         raise typer.Exit(1) from error
+    except OSError as error:
+        _explain(errors, Reason.INPUT_INVALID, f"{error.filename}: {error.strerror}")
+        raise typer.Exit(1) from error
     except asyncio.CancelledError:
         errors.print("Stopped.")
         raise typer.Exit(_INTERRUPTED) from None
@@ -88,7 +92,7 @@ def run(
 
 async def _run(request: Request, console: Console, errors: Console, *, serve: bool) -> bool:
     _cancel_on_signals()
-    console.print(f"Starting the object store and the four services for [bold]{request.photos}[/bold] …")
+    console.print(f"Starting the object store and the four services for {request.photos} …", markup=False)
     async with open_session(request) as session:
         with display.Display(console) as live:
             status = await session.run(live.show)
@@ -99,16 +103,19 @@ async def _run(request: Request, console: Console, errors: Console, *, serve: bo
             return False
         if any(stage.cached for stage in status.stages):
             console.print("Stages marked “reused” come from an earlier run; --no-reuse makes them again.")
-        console.print(f"Results: {request.out}")
+        console.print(f"Results: {request.out}", markup=False, soft_wrap=True)
         if serve:
             console.print(f"Viewer:  {await session.viewer_url()}   (Ctrl-C stops)", soft_wrap=True)
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.Event().wait()
+                await session.keep_serving()
         else:
-            console.print(
-                f"Viewer:  splatworks run {request.photos} -o {request.out} --serve", soft_wrap=True
-            )
+            console.print(f"Viewer:  {_serve_command(request)}", markup=False, soft_wrap=True)
     return True
+
+
+def _serve_command(request: Request) -> str:
+    words = ["splatworks", "run", request.photos, "-o", request.out, "--profile", request.profile, "--serve"]
+    return shlex.join(map(str, words))
 
 
 def _cancel_on_signals() -> None:
@@ -123,7 +130,7 @@ def _explain_failure(errors: Console, request: Request, status: JobStatus) -> No
     for stage in status.stages:
         if stage.state is StageState.FAILED and stage.reason is not None:
             _explain(errors, stage.reason, stage.message)
-            errors.print(f"Logs: {request.out / '.splatworks' / 'logs'}", soft_wrap=True)
+            errors.print(f"Logs: {request.out / '.splatworks' / 'logs'}", markup=False, soft_wrap=True)
 
 
 def _explain(errors: Console, reason: str, message: str) -> None:

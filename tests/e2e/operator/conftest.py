@@ -76,6 +76,11 @@ class Run:
                     return process
         raise AssertionError(f"the {service} service does not run:\n{self.text}")
 
+    def viewer_url(self) -> str:
+        """The address that was printed."""
+        line = next(line for line in self.lines if line.startswith("Viewer:"))
+        return next(word for word in line.split() if word.startswith("http"))
+
     def tree(self) -> list[psutil.Process]:
         """Every process that this run has started."""
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -14,12 +14,17 @@ pytestmark = pytest.mark.timeout(600)
 SERVICES = ("sfm", "trainer", "compressor", "streamer")
 
 
+def kill(process: psutil.Process) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.kill()
+
+
 def test_a_run_survives_the_kill_of_every_stage_s_work(start, small_photos, tmp_path):
     run = start(small_photos, "-o", tmp_path / "out", "--profile", "draft")
     for service in SERVICES:
-        run.child_of(service).kill()
+        kill(run.child_of(service))
     assert run.finish() == 0, run.text
-    assert run.text.count("trying again: Internal") == 4
+    assert run.text.count("trying again: Internal") >= 3  # publishing may be done before it is killed
 
 
 def test_a_run_survives_the_kill_of_every_service(start, small_photos, tmp_path):
@@ -27,17 +32,17 @@ def test_a_run_survives_the_kill_of_every_service(start, small_photos, tmp_path)
     orphans = []
     for service in SERVICES:
         orphans.append(run.child_of(service))
-        run.service(service).kill()
+        kill(run.service(service))
     assert run.finish() == 0, run.text
-    assert run.text.count("trying again: WorkerLost") == 4
+    assert run.text.count("trying again: WorkerLost") >= 3  # publishing may be done before it is killed
     assert eventually_gone(orphans) == []
 
 
 def test_a_run_survives_the_kill_of_its_object_store(start, small_photos, tmp_path):
     run = start(small_photos, "-o", tmp_path / "out", "--profile", "draft")
     run.child_of("sfm")
-    for process in run.tree():
-        with contextlib.suppress(psutil.Error):
-            if "mini" in process.cmdline() and "weed" in process.name():
-                process.kill()
+    stores = [process for process in run.tree() if process.name() == "weed"]
+    for store in stores:
+        store.kill()
     assert run.finish() == 0, run.text
+    assert len(stores) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 import urllib.request
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import psutil
 import pytest
 
 from splatworks_common.artifacts.manifest import Manifest
-from tests.e2e.operator.conftest import eventually_gone
+from tests.e2e.operator.conftest import Run, eventually_gone
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -24,14 +25,19 @@ FOLDERS = {
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the runs of this module write, one after the other."""
-    return tmp_path_factory.mktemp("out") / "courtyard"
+def finished(tmp_path_factory: pytest.TempPathFactory, small_photos: Path) -> tuple[Path, str]:
+    """Where a first run has written, and what it has printed."""
+    out = tmp_path_factory.mktemp("out") / "courtyard"
+    run = Run(str(small_photos), "-o", str(out), "--profile", "draft")
+    try:
+        assert run.finish() == 0, run.text
+    finally:
+        run.close()
+    return out, run.text
 
 
-def test_photos_become_a_scene_with_every_artifact_on_disk(start, small_photos, out):
-    run = start(small_photos, "-o", out, "--profile", "draft")
-    assert run.finish() == 0, run.text
+def test_photos_become_a_scene_with_every_artifact_on_disk(finished):
+    out, _ = finished
     for folder, names in FOLDERS.items():
         manifest = Manifest.from_json((out / folder / "manifest.json").read_bytes())
         paths = {file.path for file in manifest.files}
@@ -39,17 +45,24 @@ def test_photos_become_a_scene_with_every_artifact_on_disk(start, small_photos, 
         assert all((out / folder / path).is_file() for path in paths)
 
 
-def test_the_second_run_reuses_every_stage_and_says_so(start, small_photos, out):
-    run = start(small_photos, "-o", out, "--profile", "draft")
+def test_the_table_agrees_with_the_reports(finished):
+    out, text = finished
+    metrics = json.loads((out / "gaussian" / "metrics.json").read_text())
+    summary = json.loads((out / "compressed" / "summary.json").read_text())
+    assert f"PSNR {metrics['psnr']:.2f} dB" in text
+    assert f"{summary['ratio']:.1f} times smaller" in text
+
+
+def test_the_second_run_reuses_every_stage_and_says_so(start, small_photos, finished):
+    run = start(small_photos, "-o", finished[0], "--profile", "draft")
     assert run.finish() == 0, run.text
     assert run.text.count("reused the result of an earlier run") == 4
 
 
-def test_a_served_scene_answers_until_ctrl_c(start, small_photos, out):
-    run = start(small_photos, "-o", out, "--profile", "draft", "--serve")
+def test_a_served_scene_answers_until_ctrl_c(start, small_photos, finished):
+    run = start(small_photos, "-o", finished[0], "--profile", "draft", "--serve")
     run.wait_for("Ctrl-C stops")
-    url = next(word for line in run.lines if "Viewer" in line for word in line.split() if "http" in word)
-    with urllib.request.urlopen(url, timeout=10) as page:
+    with urllib.request.urlopen(run.viewer_url(), timeout=10) as page:
         assert page.status == 200
     processes = run.tree()
     run.process.send_signal(signal.SIGINT)
@@ -57,11 +70,19 @@ def test_a_served_scene_answers_until_ctrl_c(start, small_photos, out):
     assert eventually_gone(processes) == []
 
 
-def test_the_reports_agree_with_the_table(start, small_photos, out):
-    run = start(small_photos, "-o", out, "--profile", "draft")
-    assert run.finish() == 0, run.text
-    metrics = json.loads((out / "gaussian" / "metrics.json").read_text())
-    assert f"PSNR {metrics['psnr']:.2f} dB" in run.text
+def test_a_streamer_that_dies_while_serving_comes_back_under_the_same_address(start, small_photos, finished):
+    run = start(small_photos, "-o", finished[0], "--profile", "draft", "--serve")
+    run.wait_for("Ctrl-C stops")
+    run.service("streamer").kill()
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(run.viewer_url(), timeout=10) as page:
+                assert page.status == 200
+                return
+        except OSError:
+            assert time.monotonic() < deadline, run.text
+            time.sleep(0.05)
 
 
 def test_ctrl_c_cancels_and_leaves_no_process(start, small_photos, tmp_path):
@@ -104,6 +125,14 @@ def test_too_few_photos_end_the_run_with_a_reason_and_a_remedy(start, small_phot
     run = start(few, "-o", tmp_path / "out")
     assert run.finish() == 1
     assert "TooFewImages" in run.text
+
+
+def test_an_output_folder_that_can_not_be_is_named(start, small_photos, tmp_path):
+    (tmp_path / "file").touch()
+    run = start(small_photos, "-o", tmp_path / "file" / "out")
+    assert run.finish(60) == 1
+    assert str(tmp_path / "file") in run.text
+    assert "Traceback" not in run.text
 
 
 def test_a_folder_that_is_not_there_is_named(start, tmp_path):

@@ -25,10 +25,10 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def served(repository: Path, out: Path) -> Iterator[str]:
     """The URL of the sample's scene while it is served."""
-    run = Run(str(repository / "examples" / "capture"), "-o", str(out), "--profile", "draft", "--serve")
+    run = Run(str(repository / "examples" / "capture"), "-o", str(out), "--serve")
     try:
         run.wait_for("Ctrl-C stops", seconds=600)
-        yield next(word for line in run.lines if "Viewer" in line for word in line.split() if "http" in word)
+        yield run.viewer_url()
     finally:
         run.close()
 
@@ -75,6 +75,17 @@ def test_the_sample_s_cameras_are_where_they_truly_were(served, out, repository)
     ]
     assert errors.max() <= 0.005
     assert max(turns) <= 0.5
+
+
+def test_the_sample_reaches_its_quality(served, out):
+    metrics = json.loads((out / "gaussian" / "metrics.json").read_text())
+    assert metrics["psnr"] >= 28
+
+
+def test_compression_keeps_the_quality_at_a_twelfth_of_the_size(served, out):
+    summary = json.loads((out / "compressed" / "summary.json").read_text())
+    assert summary["psnr_loss"] <= 0.3
+    assert summary["ratio"] >= 12
 
 
 def test_the_browser_shows_the_photographer_s_first_view(served, out):

@@ -24,6 +24,7 @@ from splatworks_common import reasons
 from splatworks_common.artifacts.settings import StoreSettings
 from splatworks_common.artifacts.store import ArtifactStore
 from splatworks_common.grpc_errors import ErrorInterceptor
+from splatworks_common.operations.child import Job
 from splatworks_common.operations.client import OperationState, StageClient, connect
 from splatworks_common.operations.registry import Operation, OperationRegistry
 from splatworks_common.operations.servicer import OperationsServicer, StageStarter
@@ -193,7 +194,7 @@ async def test_the_same_request_id_returns_the_same_operation_and_runs_once(serv
 async def test_a_request_id_can_not_stand_for_another_request(serve):
     async with serve() as worker:
         await worker.run(worker.request("succeed"))
-        with pytest.raises(reasons.Internal, match="used for another request"):
+        with pytest.raises(reasons.InputInvalid, match="used for another request"):
             await worker.client.start(worker.request("refuse"))
 
 
@@ -202,7 +203,7 @@ async def test_a_request_id_is_not_run_again_after_its_operation_was_deleted(ser
         state = await worker.run(worker.request("succeed"))
         operations = operations_pb2_grpc.OperationsStub(worker.channel)
         await operations.DeleteOperation(operations_pb2.DeleteOperationRequest(name=state.name))
-        with pytest.raises(reasons.Internal, match="used before"):
+        with pytest.raises(reasons.InputInvalid, match="used before"):
             await worker.client.start(worker.request("succeed"))
 
 
@@ -255,6 +256,16 @@ async def test_cancel_ends_the_whole_process_tree_before_it_answers(serve):
     assert state.error.reason is Reason.CANCELLED
 
 
+async def test_a_cancel_before_the_work_has_begun_frees_the_slot(serve):
+    async with serve(capacity=1) as worker:
+        job = Job(stage=TOY, request=b"", scratch=Path(), threads=1)
+        operation = worker.registry.start("toy", {"first": 1.0}, "early.toy.1", job, None)
+        await worker.registry.cancel(operation.name)
+        assert worker.registry.running == 0
+        state = await worker.client.get(operation.name)
+    assert state.error.reason is Reason.CANCELLED
+
+
 async def test_an_operation_ends_at_its_timeout(serve):
     async with serve() as worker:
         state = await worker.run(worker.request("hang", timeout=Duration(seconds=2)))
@@ -294,6 +305,40 @@ async def test_a_malformed_request_id_is_refused(serve, request_id):
         request.request_id = request_id
         with pytest.raises(reasons.InputInvalid, match="request_id"):
             await worker.client.start(request)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"timeout": Duration(seconds=10**11)}, "timeout"),
+        ({"timeout": Duration(seconds=-1)}, "timeout"),
+        ({"cache_policy": 99}, "cache_policy"),
+        ({"output_uri": "https://elsewhere/"}, "output_uri"),
+        ({"photos_uri": "s3://"}, "photos_uri"),
+    ],
+)
+async def test_every_malformed_field_is_named(serve, fields, field):
+    async with serve() as worker:
+        request = worker.request("succeed")
+        request.MergeFrom(sfm_pb2.ReconstructRequest(**fields))
+        with pytest.raises(reasons.InputInvalid, match=f"^{field}"):
+            await worker.client.start(request)
+
+
+async def test_a_page_token_that_was_never_given_is_refused(serve):
+    async with serve() as worker:
+        operations = operations_pb2_grpc.OperationsStub(worker.channel)
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await operations.ListOperations(operations_pb2.ListOperationsRequest(page_token="nonsense"))
+    assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_what_the_work_prints_is_logged_with_its_request_id(serve, caplog):
+    caplog.set_level("INFO", logger="splatworks_common.operations.registry")
+    async with serve() as worker:
+        await worker.run(worker.request("segfault"))
+    line = next(record for record in caplog.records if record.getMessage() == "about to crash")
+    assert (vars(line)["request_id"], vars(line)["stage"]) == ("job.toy.1", "toy")
 
 
 async def test_missing_input_is_input_not_found(serve):

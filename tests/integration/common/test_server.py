@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import grpc
@@ -18,22 +19,32 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from splatworks.v1 import sfm_pb2, sfm_pb2_grpc
 from splatworks_common.artifacts.settings import StoreSettings
+from splatworks_common.artifacts.store import ArtifactStore
+from splatworks_common.operations.client import StageClient, connect
+from splatworks_common.reasons import Reason
 
 COMMAND = [sys.executable, "-m", "splatworks_sfm.server"]
+TOY = [sys.executable, "-m", "tests.integration.common.toy_service"]
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 class Running:
     """One ``splatworks-sfm`` and the addresses it reported."""
 
     def __init__(
-        self, bucket: StoreSettings, directory: Path, *arguments: str, stdin: int | None = None
+        self,
+        bucket: StoreSettings,
+        directory: Path,
+        *arguments: str,
+        stdin: int | None = None,
+        command: Sequence[str] = COMMAND,
     ) -> None:
         ready = directory / "ready.json"
         self.log = directory / "log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, "--ready-file", str(ready), "--scratch", str(directory / "scratch"), *arguments],
-                env={**bucket.environment(), "PATH": ""},
+                [*command, "--ready-file", str(ready), "--scratch", str(directory / "scratch"), *arguments],
+                env={**bucket.environment(), "PATH": "", "PYTHONPATH": str(REPOSITORY)},
                 stdin=stdin,
                 stderr=log,
             )
@@ -101,13 +112,55 @@ def test_slots_of_the_stage_are_exported(service):
 
 
 def test_every_log_line_is_json(service):
-    for line in service.log.read_text().splitlines():
-        assert json.loads(line)["level"] == "info"
+    lines = service.log.read_text().splitlines()
+    assert lines
+    assert {json.loads(line)["level"] for line in lines} == {"info"}
 
 
 def test_sigterm_ends_the_server_in_order(service):
     service.process.send_signal(signal.SIGTERM)
     assert service.process.wait(15) == 0
+
+
+async def test_sigterm_with_work_running_turns_health_down_and_preempts_the_work(bucket, tmp_path):
+    with ArtifactStore(bucket) as store:
+        store.put_bytes(store.uri("toy/photos/a.jpg"), b"a")
+        prefix = str(store.uri("toy"))
+    running = Running(bucket, tmp_path, "--drain-seconds", "0.5", command=TOY)
+    try:
+        async with connect(running.addresses["grpc"]) as channel:
+            rpc = sfm_pb2_grpc.SfmServiceStub(channel).Reconstruct
+            client = StageClient(rpc, sfm_pb2.ReconstructResponse, channel)
+            request = sfm_pb2.ReconstructRequest(
+                request_id="job.toy.1", photos_uri=f"{prefix}/photos", output_uri=f"{prefix}/hang"
+            )
+            name = (await client.start(request)).name
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+            seen = [(await watch.read()).status]
+            running.process.send_signal(signal.SIGTERM)
+            seen.append((await watch.read()).status)
+            state = await client.wait(name, 30)
+            code = await asyncio.to_thread(running.process.wait, 30)
+    finally:
+        running.close()
+    statuses = health_pb2.HealthCheckResponse
+    assert seen == [statuses.SERVING, statuses.NOT_SERVING]
+    assert state.error is not None
+    assert state.error.reason is Reason.PREEMPTED
+    assert code == 0
+
+
+def test_a_port_in_use_is_refused_with_a_word(service, bucket):
+    done = subprocess.run(
+        [*COMMAND, "--listen", service.addresses["grpc"]],
+        env=bucket.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert f"Can not listen on {service.addresses['grpc']}" in done.stderr
 
 
 def test_the_server_ends_with_its_parent_s_pipe(bucket, tmp_path):

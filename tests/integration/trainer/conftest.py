@@ -1,5 +1,4 @@
-"""A small capture with a known answer: opaque coloured Gaussians on a ball, photographed by the rasterizer
-itself."""
+"""A small capture with a known answer: coloured Gaussians on a ball, as the rasterizer draws them."""
 
 from __future__ import annotations
 
@@ -70,8 +69,7 @@ def camera_around(index: int) -> Camera:
 
 @pytest.fixture(scope="session")
 def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """sfm's output for the ball: photos and an undistorted model whose points are a fifth of the
-    Gaussians."""
+    """sfm's output for the ball: photos, and a model whose points are a fifth of the Gaussians."""
     folder = tmp_path_factory.mktemp("capture")
     splats, colors = coloured_ball()
     cameras = [camera_around(i) for i in range(PHOTOS)]

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from splatworks_common.cameras import Camera, read_cameras, write_cameras
+from splatworks_common.artifacts.uri import check_keys
+from splatworks_common.cameras import Camera, preview_name, read_cameras, write_cameras
 from splatworks_common.reasons import InputInvalid
 
 
@@ -46,6 +49,37 @@ def test_resizing_keeps_the_ray_through_each_relative_pixel() -> None:
     assert (half.width, half.height) == (320, 120)
     assert (half.cx / half.fx, half.cy / half.fy) == (camera.cx / camera.fx, camera.cy / camera.fy)
     assert ((320 - half.cx) / half.fx, (120 - half.cy) / half.fy) == ((640 - 320) / 500, (480 - 240) / 510)
+
+
+@pytest.mark.parametrize(
+    ("point", "pixel", "depth"),
+    [((-2, 1, 7), (320, 240), 10), ((-2, 0, 7), (320 + 50, 240), 10), ((-1, 1, 7), (320, 240 + 51), 10)],
+)
+def test_points_are_projected_along_the_camera_axes(
+    point: tuple[float, ...], pixel: tuple[float, ...], depth: float
+) -> None:
+    pixels, depths = make_camera().project(np.array([point], np.float64))
+
+    np.testing.assert_allclose(depths, [depth])
+    np.testing.assert_allclose(pixels, [pixel])
+
+
+def test_points_beside_and_behind_the_camera_are_told_by_their_depth() -> None:
+    _, depths = make_camera().project(np.array([[0, 0, -3], [5, 5, -4]], np.float64))
+
+    assert depths.tolist() == [0, -1]
+
+
+@given(st.sets(st.text(max_size=20), max_size=20) | st.sets(st.text("a.jpg2ef/_", max_size=9), max_size=20))
+def test_previews_of_different_photos_have_different_portable_names(names: set[str]) -> None:
+    previews = [preview_name(name) for name in names]
+
+    check_keys(previews)
+    assert all(preview.endswith(".jpg") and "/" not in preview for preview in previews)
+
+
+def test_a_plain_photo_and_its_preview_have_the_same_name() -> None:
+    assert preview_name("IMG_0001-2.jpg") == "IMG_0001-2.jpg"
 
 
 GOOD = {**make_camera().__dict__, "viewmat": np.eye(4).tolist()}

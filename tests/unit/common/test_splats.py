@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from splatworks_common.splats import Splats
+from splatworks_common.splats import Splats, rotation_matrices
 
 
 def arrays(count: int = 4, rest: int = 15) -> dict[str, Any]:
@@ -59,3 +59,11 @@ def test_rows_are_taken_from_every_field(index: Any) -> None:
 
 def test_no_gaussians_are_a_table_too() -> None:
     assert len(Splats(**arrays(count=0))) == 0
+
+
+def test_quaternions_of_any_length_turn_local_axes_to_the_world() -> None:
+    quarter_about_z = np.array([[1, 0, 0, 1], [7, 0, 0, 7]], np.float32)
+
+    matrices = rotation_matrices(quarter_about_z)
+
+    np.testing.assert_allclose(matrices, [[[0, -1, 0], [1, 0, 0], [0, 0, 1]]] * 2, atol=1e-6)

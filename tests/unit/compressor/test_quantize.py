@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splatworks_common.splats import Splats
+from splatworks_common.splats import Splats, rotation_matrices
 from splatworks_compressor.config import Shifts
 from splatworks_compressor.quantize import (
     MAX_LOGIT,
@@ -23,7 +23,6 @@ from splatworks_compressor.quantize import (
     sigmoid,
     to_log,
 )
-from splatworks_compressor.rotation import rotation_matrices
 from tests.unit.compressor.scenes import random_splats
 
 ALL_BITS = Shifts(0, 0, 0, 0, 0)
@@ -36,8 +35,7 @@ def decoded(splats: Splats, shifts: Shifts) -> Splats:
 
 
 def covariances(splats: Splats) -> np.ndarray:
-    unit = splats.quats / np.linalg.norm(splats.quats, axis=1, keepdims=True)
-    axes = rotation_matrices(unit) * np.exp(splats.log_scales.astype(np.float64))[:, None, :]
+    axes = rotation_matrices(splats.quats) * np.exp(splats.log_scales.astype(np.float64))[:, None, :]
     return axes @ axes.transpose(0, 2, 1)
 
 

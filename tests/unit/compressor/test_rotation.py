@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from splatworks_compressor.rotation import canonicalise, rotation_matrices
+from splatworks_common.splats import rotation_matrices
+from splatworks_compressor.rotation import canonicalise
 
 QUATS = hnp.arrays(np.float32, (7, 4), elements=st.floats(-1, 1, width=32)).filter(
     lambda quats: bool((np.linalg.norm(quats, axis=1) > 1e-3).all())
@@ -16,8 +17,7 @@ LOG_SCALES = hnp.arrays(np.float32, (7, 3), elements=st.floats(-6, 1, width=32))
 
 
 def covariances(quats: np.ndarray, log_scales: np.ndarray) -> np.ndarray:
-    unit = quats / np.linalg.norm(quats.astype(np.float64), axis=1, keepdims=True)
-    axes = rotation_matrices(unit) * np.exp(log_scales.astype(np.float64))[:, None, :]
+    axes = rotation_matrices(quats.astype(np.float64)) * np.exp(log_scales.astype(np.float64))[:, None, :]
     return axes @ axes.transpose(0, 2, 1)
 
 

@@ -1,16 +1,13 @@
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from splatworks_common.reasons import InputNotFound
-from splatworks_operator.local.photos import pack, scene_slug
-
-
-def quiet(done: int, total: int) -> None:
-    """Progress that nobody looks at."""
+from splatworks_common.reasons import InputInvalid, InputNotFound
+from splatworks_operator.local.photos import check, pack, scene_slug
 
 
 @pytest.fixture
@@ -24,39 +21,73 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_every_photo_is_packed_under_the_name_its_owner_gave_it(photos, tmp_path):
-    pack(photos, tmp_path / "photos.zip", quiet)
+    pack(photos, tmp_path / "photos.zip", without=tmp_path / "out")
     with zipfile.ZipFile(tmp_path / "photos.zip") as archive:
         assert archive.namelist() == ["b.jpg", "day 2/a (1).jpg"]
         assert archive.read("day 2/a (1).jpg") == b"first"
 
 
 def test_the_same_photos_give_the_same_bytes_whenever_they_were_touched(photos, tmp_path):
-    pack(photos, tmp_path / "one.zip", quiet)
+    pack(photos, tmp_path / "one.zip", without=tmp_path / "out")
     for photo in photos.rglob("*.jpg"):
         photo.touch()
-    pack(photos, tmp_path / "two.zip", quiet)
+    pack(photos, tmp_path / "two.zip", without=tmp_path / "out")
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
 
 
 def test_a_link_is_not_followed(photos, tmp_path):
     (photos / "c.jpg").symlink_to(tmp_path)
     (photos / "d.jpg").symlink_to(photos / "b.jpg")
-    pack(photos, tmp_path / "photos.zip", quiet)
+    pack(photos, tmp_path / "photos.zip", without=tmp_path / "out")
     with zipfile.ZipFile(tmp_path / "photos.zip") as archive:
         assert archive.namelist() == ["b.jpg", "day 2/a (1).jpg"]
 
 
-def test_progress_ends_with_every_file(photos, tmp_path):
-    seen = []
-    pack(photos, tmp_path / "photos.zip", lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (2, 2)
+def names(archive: Path) -> list[str]:
+    with zipfile.ZipFile(archive) as opened:
+        return opened.namelist()
 
 
-@pytest.mark.parametrize("make", [lambda path: None, Path.mkdir], ids=["missing", "empty"])
-def test_no_photos_are_input_not_found_with_the_remedy(tmp_path, make):
-    make(tmp_path / "photos")
+def test_what_is_no_photo_is_left_out(photos, tmp_path):
+    for name in ("notes.txt", "old.zip", "clip.mp4"):
+        (photos / name).write_bytes(b"?")
+    pack(photos, tmp_path / "photos.zip", without=tmp_path / "out")
+    assert names(tmp_path / "photos.zip") == ["b.jpg", "day 2/a (1).jpg"]
+
+
+def test_earlier_results_among_the_photos_are_left_out(photos, tmp_path):
+    (photos / "out" / "gaussian").mkdir(parents=True)
+    (photos / "out" / "gaussian" / "render.jpg").write_bytes(b"render")
+    pack(photos, tmp_path / "photos.zip", without=photos / "out")
+    assert names(tmp_path / "photos.zip") == ["b.jpg", "day 2/a (1).jpg"]
+
+
+@pytest.mark.parametrize("name", [b"a\\b.jpg", b"caf\xe9.jpg"], ids=["backslash", "not unicode"])
+def test_names_that_no_archive_may_hold_are_changed(tmp_path, name):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / os.fsdecode(name)).write_bytes(b"photo")
+    pack(folder, tmp_path / "photos.zip", without=tmp_path / "out")
+    assert [
+        entry for entry in names(tmp_path / "photos.zip") if "\\" in entry or not entry.isprintable()
+    ] == []
+
+
+def test_a_folder_without_photos_is_input_not_found_with_the_remedy(tmp_path):
+    (tmp_path / "photos").mkdir()
     with pytest.raises(InputNotFound, match=r"give a folder of photos or a \.zip"):
-        pack(tmp_path / "photos", tmp_path / "photos.zip", quiet)
+        pack(tmp_path / "photos", tmp_path / "photos.zip", without=tmp_path / "out")
+
+
+def test_missing_photos_are_told_at_once(tmp_path):
+    with pytest.raises(InputNotFound, match=r"give a folder of photos or a \.zip"):
+        check(tmp_path / "photos")
+
+
+def test_a_file_that_is_no_zip_is_refused(tmp_path):
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(InputInvalid, match="neither a folder of photos"):
+        check(tmp_path / "photo.jpg")
 
 
 @pytest.mark.parametrize(

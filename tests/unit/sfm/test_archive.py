@@ -183,6 +183,43 @@ def test_what_is_no_zip_is_refused(tmp_path: Path, damage: Callable[[bytes], byt
         unpack(archive, tmp_path / "out", SfmOptions())
 
 
+@pytest.mark.parametrize("record", [b"PK\x01\x02", b"PK\x03\x04"], ids=["directory", "entry"])
+def test_a_name_that_is_not_the_utf8_it_claims_to_be_is_refused(tmp_path: Path, record: bytes) -> None:
+    archive = packed(tmp_path / "photos.zip", {"\u00e9.jpg": b"x"})
+    content = archive.read_bytes()
+    name = content.index("\u00e9".encode(), content.index(record))
+    archive.write_bytes(content[:name] + b"\xff\xff" + content[name + 2 :])
+
+    with pytest.raises(InputInvalid, match="utf-8"):
+        unpack(archive, tmp_path / "out", SfmOptions())
+
+
+def test_a_name_in_an_unknown_code_page_is_taken_as_it_comes(tmp_path: Path) -> None:
+    archive = packed(tmp_path / "photos.zip", {"__.jpg": b"x"})
+    archive.write_bytes(archive.read_bytes().replace(b"__", b"\xff\x9d"))
+
+    (source,) = unpack(archive, tmp_path / "out", SfmOptions())
+
+    assert source.name.encode().endswith(b".jpg")
+
+
+def test_a_name_of_endless_digits_is_refused(tmp_path: Path) -> None:
+    archive = packed(tmp_path / "photos.zip", {"1" * 5000 + ".jpg": b"x"})
+
+    with pytest.raises(InputInvalid, match="a name of over 1024 characters"):
+        unpack(archive, tmp_path / "out", SfmOptions())
+
+
+def test_a_zip_of_an_unknown_version_is_refused(tmp_path: Path) -> None:
+    archive = packed(tmp_path / "photos.zip", {"1.jpg": b"x"})
+    content = bytearray(archive.read_bytes())
+    content[content.index(b"PK\x01\x02") + 6] = 99
+    archive.write_bytes(content)
+
+    with pytest.raises(InputInvalid, match=r"not a readable \.zip \(zip file version 9\.9\)"):
+        unpack(archive, tmp_path / "out", SfmOptions())
+
+
 def test_a_damaged_entry_is_refused_by_name(tmp_path: Path) -> None:
     archive = packed(tmp_path / "photos.zip", {"1.jpg": b"some content"}, zipfile.ZIP_STORED)
     archive.write_bytes(archive.read_bytes().replace(b"some content", b"SOME content"))

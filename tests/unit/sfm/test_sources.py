@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splatworks_sfm.sources import find_sources, is_junk, is_named_like_a_photo, safe_names
+from splatworks_sfm.sources import find_sources, is_junk, safe_names
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,3 @@ def test_safe_names_are_unique_and_plain_for_any_names(names: list[str]) -> None
         name.isascii() and len(name) < 100 and "/" not in name and not name.startswith((".", "-"))
         for name in safe
     )
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"), [("1.JPG", True), ("IMG_0001", True), ("cameras.json", False), ("a/make.py", False)]
-)
-def test_only_files_named_like_something_else_are_not_counted_as_photos(name, expected):
-    assert is_named_like_a_photo(name) is expected

@@ -83,6 +83,14 @@ def test_a_changed_lock_file_puts_the_viewer_out_of_date(hook_module: ModuleType
     assert not hook_for(hook_module, project)._is_current()  # type: ignore[attr-defined]
 
 
+def test_the_setup_builds_again_after_a_change_of_any_input(
+    repository: Path, hook_module: ModuleType
+) -> None:
+    setup = (repository / "scripts" / "setup.sh").read_text()
+
+    assert [name for name in hook_module.INPUTS if f'"$web/{name}"' not in setup] == []
+
+
 def test_a_failing_npm_shows_what_it_said(hook_module: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="no such package"):
         hook_module._run(

@@ -70,6 +70,15 @@ def test_the_first_view_is_one_that_has_a_preview(folders: tuple[Path, Path, Pat
     assert prepare(*folders, title="A fox", report=silent).first_view == "IMG_0002.png"
 
 
+@pytest.mark.parametrize("name", ["a.png", "day 1/a.jpg"])
+def test_a_photo_of_any_name_can_be_the_first_view(
+    folders: tuple[Path, Path, Path], tmp_path: Path, name: str
+) -> None:
+    write_training(tmp_path / "odd", [camera_at(name, (0, 0, 0))], SPLATS)
+
+    assert prepare(tmp_path / "odd", *folders[1:], title="A fox", report=silent).first_view == name
+
+
 def test_the_same_input_gives_the_same_bytes(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
     again = tmp_path / "again"
     again.mkdir()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from splatworks_common.cameras import Camera, write_cameras
+from splatworks_common.cameras import Camera, preview_name, write_cameras
 from splatworks_common.ply import write_ply
 from splatworks_common.splats import SH_C0, Splats
 
@@ -68,7 +68,7 @@ def write_training(
     for camera in cameras:
         strip = np.zeros((camera.height, 3 * camera.width, 3), np.uint8)
         strip[:, camera.width : 2 * camera.width] = RENDER_COLOUR
-        Image.fromarray(strip).save(folder / "renders" / Path(camera.name).with_suffix(".jpg").name)
+        Image.fromarray(strip).save(folder / "renders" / preview_name(camera.name))
 
 
 def write_compressed(folder: Path, *, count: int = 5, content: bytes = b"a scene") -> None:

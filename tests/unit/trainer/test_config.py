@@ -5,12 +5,8 @@ from typing import Any
 
 import pytest
 
-from splatworks_common.reasons import InputInvalid
-from splatworks_trainer.config import DRAFT, PROFILES, STANDARD, TrainOptions
-
-
-def test_profiles_are_found_by_the_names_people_type() -> None:
-    assert PROFILES == {"draft": DRAFT, "standard": STANDARD}
+from splatworks_common.reasons import InvalidField
+from splatworks_trainer.config import DRAFT, STANDARD, TrainOptions
 
 
 def test_draft_trains_at_480_pixels_and_standard_at_960() -> None:
@@ -31,6 +27,8 @@ def test_draft_trains_at_480_pixels_and_standard_at_960() -> None:
         ("densify_until", 1.1),
         ("target_psnr", 0.0),
         ("plateau_patience", -1),
+        ("hold_out_every", 1),
+        ("hold_out_every", 1001),
         ("seed", -1),
         ("resolution_schedule", ()),
         ("resolution_schedule", ((0.5, 0.0),)),
@@ -40,15 +38,22 @@ def test_draft_trains_at_480_pixels_and_standard_at_960() -> None:
     ],
 )
 def test_a_value_out_of_range_is_refused_by_name(field: str, value: Any) -> None:
-    with pytest.raises(InputInvalid, match=f"{field} is"):
+    with pytest.raises(InvalidField) as refusal:
         replace(STANDARD, **{field: value})
+
+    assert refusal.value.field == field
+
+
+@pytest.mark.parametrize("every", [0, 2])
+def test_none_or_every_other_photo_may_be_held_out(every: int) -> None:
+    assert TrainOptions(hold_out_every=every).hold_out_every == every
 
 
 def test_the_refusal_says_what_is_allowed() -> None:
-    with pytest.raises(InputInvalid, match=r"between 32 and 8192 \(pixels\)"):
+    with pytest.raises(InvalidField, match=r"10 is not from 32 to 8192 \(pixels\)"):
         TrainOptions(max_image_side=10)
 
 
 def test_densifying_must_not_end_before_it_begins() -> None:
-    with pytest.raises(InputInvalid, match="densify_until"):
+    with pytest.raises(InvalidField, match=r"densify_until: 0\.4 is less than densify_from"):
         TrainOptions(densify_from=0.5, densify_until=0.4)

@@ -1,24 +1,18 @@
-"""The loop with an engine that only pretends: it renders one grey after another and remembers what it was
-asked."""
+"""The loop, with an engine that only pretends."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from splatworks_common.cameras import Camera
 from splatworks_common.progress import Update
-from splatworks_common.reasons import Internal
-from splatworks_common.splats import Splats
+from splatworks_common.reasons import InputInvalid, Internal
 from splatworks_trainer.config import TrainOptions
-from splatworks_trainer.engine import Edit, Rates, Statistics, StepResult
 from splatworks_trainer.fit import Fit, fit
 from splatworks_trainer.log import TrainingLog
 from splatworks_trainer.schedule import Schedule
@@ -26,8 +20,8 @@ from splatworks_trainer.stopping import StopReason
 from splatworks_trainer.strategy import AdaptiveDensityControl
 from splatworks_trainer.views import Photos, split_held_out
 from tests.unit.trainer.colmap_files import write_photo
+from tests.unit.trainer.pretend_engine import PHOTO_GREY, PretendEngine
 
-PHOTO_GREY = 100
 SIDE = 32
 OPTIONS = TrainOptions(
     max_steps=40,
@@ -40,51 +34,6 @@ OPTIONS = TrainOptions(
 )
 
 
-@dataclass
-class PretendEngine:
-    """Renders the greys of ``greys``, one per evaluation; ``steps`` are the photos it trained on.
-
-    Its one Gaussian tells the number of steps done by its first mean.
-    """
-
-    greys: Sequence[float] = (PHOTO_GREY,) * 100
-    loss: float = 0.1
-    spoil: str | None = None
-    steps: list[str] = field(default_factory=list)
-    edits: list[Edit] = field(default_factory=list)
-    renders: int = 0
-    count: int = 1
-
-    def render(self, camera: Camera) -> NDArray[np.float32]:
-        grey = self.greys[self.renders]
-        self.renders += 1
-        return np.full((camera.height, camera.width, 3), grey / 255, np.float32)
-
-    def step(self, camera: Camera, photo: NDArray[np.uint8], rates: Rates, **_: Any) -> StepResult:
-        self.steps.append(camera.name)
-        return StepResult(loss=self.loss, mse=0.01)
-
-    def statistics(self) -> Statistics:
-        zero = np.zeros(1, np.float32)
-        return Statistics(grad2d=zero, views=zero, radii=zero)
-
-    def apply(self, edit: Edit) -> None:
-        self.edits.append(edit)
-
-    def splats(self) -> Splats:
-        splats = Splats(
-            means=np.full((1, 3), len(self.steps), np.float32),
-            log_scales=np.zeros((1, 3), np.float32),
-            quats=np.ones((1, 4), np.float32),
-            opacities=np.zeros(1, np.float32),
-            sh0=np.zeros((1, 3), np.float32),
-            shN=np.zeros((1, 0, 3), np.float32),
-        )
-        if self.spoil:
-            getattr(splats, self.spoil)[0] = np.nan
-        return splats
-
-
 RISING = tuple(PHOTO_GREY - 60 + 5 * i for i in range(10))
 
 
@@ -94,6 +43,7 @@ def run(
     options: TrainOptions = OPTIONS,
     *,
     photos: int = 4,
+    hold_out_every: int = 8,
     updates: list[Update] | None = None,
 ) -> Fit:
     cameras = [Camera(f"{i}.png", np.eye(4), 30.0, 30.0, 16.0, 16.0, SIDE, SIDE) for i in range(photos)]
@@ -104,7 +54,7 @@ def run(
             engine,
             AdaptiveDensityControl(100, 0, 2e-4, 1.0, 0.005),
             Schedule(options.max_steps, 1.0, options),
-            Photos(tmp_path, split_held_out(cameras, 8), max_side=SIDE),
+            Photos(tmp_path, split_held_out(cameras, hold_out_every), max_side=SIDE),
             rng=np.random.default_rng(0),
             threads=1,
             report=(updates if updates is not None else []).append,
@@ -167,6 +117,15 @@ def test_with_too_few_photos_to_spare_one_all_train_to_the_end(tmp_path: Path) -
     assert set(engine.steps) == {"0.png", "1.png", "2.png"}
     assert engine.renders == 0
     assert result.step == 40
+
+
+def test_without_a_photo_to_train_on_there_is_no_run(tmp_path: Path) -> None:
+    engine = PretendEngine()
+
+    with pytest.raises(InputInvalid, match="all 4 photos are held out"):
+        run(tmp_path, engine, hold_out_every=1)
+
+    assert engine.steps == []
 
 
 def test_edits_come_as_often_as_the_schedule_says(tmp_path: Path) -> None:

@@ -8,45 +8,52 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
-from splatworks_common.reasons import InputNotFound
+from splatworks_common.photos import is_named_like_a_photo
+from splatworks_common.reasons import InputInvalid, InputNotFound
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _COPY_BYTES = 1 << 20
-
-OnProgress = Callable[[int, int], None]
-"""Called with files packed and files in all."""
+_SAYS_NOTHING = {"images", "photos", "input", "jpg"}
 
 
-def pack(photos: Path, archive: Path, on_progress: OnProgress) -> None:
-    """Writes every file below the folder ``photos`` into the zip ``archive``.
-
-    Hidden files and links are left out; whether a file is a photo is for the sfm stage to say.
+def check(photos: Path) -> None:
+    """Tells early whether there is anything to work on.
 
     Raises:
-        InputNotFound: ``photos`` is not a folder, or has no files.
+        InputNotFound: There is nothing at ``photos``.
+        InputInvalid: It is a file, but no .zip.
     """
     if not photos.exists():
         raise InputNotFound(f"There is nothing at {photos}; give a folder of photos or a .zip of them.")
-    files = sorted(
-        path
-        for path in photos.rglob("*")
-        if path.is_file()
-        and not path.is_symlink()
-        and not any(part.startswith(".") for part in path.relative_to(photos).parts)
-    )
+    if photos.is_file() and photos.suffix.lower() != ".zip":
+        raise InputInvalid(f"{photos} is neither a folder of photos nor a .zip of them.")
+
+
+def pack(photos: Path, archive: Path, *, without: Path) -> None:
+    """Writes every photo below the folder ``photos`` into the zip ``archive``.
+
+    Files named like something else, hidden files and links are left out. Whether a file can be used is for
+    the sfm stage to say.
+
+    Args:
+        photos: The folder.
+        archive: The zip to write.
+        without: A folder whose files are left out: earlier results may lie among the photos.
+
+    Raises:
+        InputNotFound: There are no photos.
+    """
+    files = sorted(path for path in photos.rglob("*") if _is_photo(path, photos, without.resolve()))
     if not files:
-        raise InputNotFound(f"There are no files in {photos}; give a folder of photos or a .zip of them.")
+        raise InputNotFound(f"There are no photos in {photos}; give a folder of photos or a .zip of them.")
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:
-        for done, path in enumerate(files):
-            on_progress(done, len(files))
-            entry = zipfile.ZipInfo(path.relative_to(photos).as_posix(), _EPOCH)
+        for number, path in enumerate(files):
+            entry = zipfile.ZipInfo(_entry_name(path.relative_to(photos), number), _EPOCH)
             with path.open("rb") as source, target.open(entry, "w", force_zip64=True) as sink:
                 while block := source.read(_COPY_BYTES):
                     sink.write(block)
-    on_progress(len(files), len(files))
 
 
 def scene_slug(photos: Path) -> str:
@@ -56,7 +63,25 @@ def scene_slug(photos: Path) -> str:
     """
     path = photos.resolve()
     name = path.stem if path.is_file() else path.name
-    if name.lower() in ("images", "photos", "input", "jpg"):
+    if name.lower() in _SAYS_NOTHING:
         name = path.parent.name
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].strip("-")
     return slug or "scene"
+
+
+def _is_photo(path: Path, photos: Path, without: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(photos).parts)
+    if hidden or path.is_symlink() or not path.is_file() or not is_named_like_a_photo(path.name):
+        return False
+    return not path.resolve().is_relative_to(without)
+
+
+def _entry_name(path: Path, number: int) -> str:
+    name = path.as_posix()
+    portable = name.encode("utf-8", "replace").decode().replace("\\", "_")
+    # A name that had to be changed could meet another one; its number tells them apart.
+    return (
+        name
+        if portable == name
+        else f"{path.parent.as_posix()}/{number:05d}-{Path(portable).name}".lstrip("./")
+    )

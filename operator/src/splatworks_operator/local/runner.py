@@ -6,6 +6,7 @@ Thin on purpose: what to do next is decided by ``pipeline.reconcile`` alone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from splatworks.v1 import common_pb2
 from splatworks_common.operations.client import OperationState, StageClient
 from splatworks_common.reasons import StageError
 from splatworks_operator import pipeline
-from splatworks_operator.local.workers import Workers
+from splatworks_operator.local.workers import Worker, Workers
 from splatworks_operator.pipeline import Failure, JobSpec, JobStatus, Observation, StageName, StageState
 from splatworks_operator.requests import CALLS
 
@@ -62,7 +63,7 @@ class LocalDriver:
         for action in actions:
             call = CALLS[action.stage]
             try:
-                client = await self._client(action.stage)
+                client = _client(action.stage, await self._workers.get(call.service))
                 state = await client.start(call.request(job, action.request_id, self._cache))
             except StageError as error:
                 self._running = None
@@ -77,24 +78,27 @@ class LocalDriver:
             await asyncio.sleep(_POLL_SECONDS)  # waiting for the next attempt
             return None
         try:
-            client = await self._client(stage.name)
+            client = _client(stage.name, await self._workers.get(CALLS[stage.name].service))
             state = await client.wait(self._running[1], _POLL_SECONDS)
         except StageError as error:
             self._running = None
             return Observation(failure=Failure(error.reason, str(error)))
         return _observation(state)
 
-    async def _client(self, stage: StageName) -> StageClient[Any]:
-        call = CALLS[stage]
-        worker = await self._workers.get(call.service)
-        return StageClient(call.rpc(worker.channel), call.response_type, worker.channel)
-
     async def _cancel_running(self) -> None:
         if self._running is None:
             return
         stage, name = self._running
-        client = await self._client(stage)
-        await client.cancel(name)
+        worker = self._workers.running(CALLS[stage].service)
+        if worker is None:
+            return
+        with contextlib.suppress(StageError):  # a worker that is gone has taken its work along
+            await _client(stage, worker).cancel(name)
+
+
+def _client(stage: StageName, worker: Worker) -> StageClient[Any]:
+    call = CALLS[stage]
+    return StageClient(call.rpc(worker.channel), call.response_type, worker.channel)
 
 
 def _observation(state: OperationState[Any]) -> Observation:

@@ -14,22 +14,26 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from splatworks.v1 import common_pb2
 from splatworks_common.artifacts.manifest import MANIFEST_NAME
+from splatworks_common.artifacts.settings import RetryPolicy
 from splatworks_common.artifacts.store import ArtifactStore
 from splatworks_common.artifacts.uri import S3Uri
 from splatworks_common.embedded_store import EmbeddedStore
-from splatworks_common.reasons import InputNotFound
+from splatworks_common.reasons import StorageUnavailable
 from splatworks_operator.local import photos as photos_module
+from splatworks_operator.local.garbage import collect
 from splatworks_operator.local.runner import LocalDriver, OnStatus
 from splatworks_operator.local.workers import Workers, running
-from splatworks_operator.pipeline import JobSpec, JobStatus, StageName, StageState
+from splatworks_operator.pipeline import JobSpec, JobStatus, Phase, StageName, StageState
 from splatworks_operator.requests import CALLS, output_uri
 
-_STORE_CHECK_SECONDS = 0.5
+_CHECK_SECONDS = 0.5
+_PATIENCE = RetryPolicy(seconds=10.0)
+"""For this process's own transfers: enough for the store to be started again, and short enough for Ctrl-C."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,8 @@ class Session:
         )
         cache = common_pb2.CACHE_POLICY_REUSE if self._request.cache else common_pb2.CACHE_POLICY_NEVER
         status = await LocalDriver(self._workers, cache).run(job, on_status)
-        await asyncio.to_thread(self._fetch, job, status)
+        if status.phase is Phase.SUCCEEDED or not self._has_results():
+            await asyncio.to_thread(self._fetch, job, status)
         return status
 
     async def viewer_url(self) -> str:
@@ -92,13 +97,21 @@ class Session:
         streamer = await self._workers.get(CALLS[StageName.PUBLISH].service)
         return f"http://{streamer.addresses['http']}/s/{self._request.slug}/"
 
+    async def keep_serving(self) -> None:
+        """Runs until it is cancelled; a streamer that dies is started again, under the same address."""
+        while True:
+            await self._workers.get(CALLS[StageName.PUBLISH].service)
+            await asyncio.sleep(_CHECK_SECONDS)
+
+    def _has_results(self) -> bool:
+        """Whether an earlier run left results, which those of a failed run must not be mixed with."""
+        return any((self._request.out / call.folder).exists() for call in CALLS.values())
+
     def _upload(self, job_uri: S3Uri) -> S3Uri:
         archive = self._request.photos
         if not archive.is_file():
             archive = self._scratch / "photos.zip"
-            photos_module.pack(self._request.photos, archive, lambda done, total: None)
-        elif archive.suffix.lower() != ".zip":
-            raise InputNotFound(f"{archive} is neither a folder of photos nor a .zip of them.")
+            photos_module.pack(self._request.photos, archive, without=self._request.out)
         uri = job_uri / "source/photos.zip"
         self._store.upload_file(archive, uri)
         return uri
@@ -121,16 +134,17 @@ async def open_session(request: Request) -> AsyncIterator[Session]:
     """Starts the store and the services, and ends them on the way out.
 
     Raises:
-        StageError: ``out`` is in use by another run, or something does not start.
+        StageError: There are no photos, ``out`` is in use by another run, or something does not start.
     """
+    photos_module.check(request.photos)
     state = request.out / ".splatworks"
     logs = state / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="splatworks-")))
         embedded = stack.enter_context(EmbeddedStore(state / "store"))
-        store = stack.enter_context(ArtifactStore(embedded.settings))
-        await asyncio.to_thread(store.ensure_bucket)
+        store = stack.enter_context(ArtifactStore(replace(embedded.settings, retry=_PATIENCE)))
+        await asyncio.to_thread(collect, store)
         workers = Workers(
             logs,
             scratch=scratch / "operations",
@@ -138,21 +152,26 @@ async def open_session(request: Request) -> AsyncIterator[Session]:
             http_port=request.port,
             threads=request.threads,
         )
-        keeper = asyncio.create_task(_keep_alive(embedded))
+        closing = asyncio.Event()
+        keeper = asyncio.create_task(_keep_alive(embedded, closing))
         try:
             async with running(workers):
                 yield Session(request, store, workers, scratch)
         finally:
-            keeper.cancel()
-            await asyncio.wait({keeper})
+            closing.set()
+            await keeper
 
 
-async def _keep_alive(embedded: EmbeddedStore) -> None:
+async def _keep_alive(embedded: EmbeddedStore, closing: asyncio.Event) -> None:
     """Starts the store again when it dies; until it is back, its clients' retries bridge the gap."""
-    while True:
-        await asyncio.sleep(_STORE_CHECK_SECONDS)
+    while not closing.is_set():
         if not embedded.alive:
-            await asyncio.shield(asyncio.to_thread(_restart, embedded))
+            with contextlib.suppress(
+                StorageUnavailable
+            ):  # tried again below; its clients say so if it stays gone
+                await asyncio.to_thread(_restart, embedded)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(closing.wait(), _CHECK_SECONDS)
 
 
 def _restart(embedded: EmbeddedStore) -> None:

@@ -85,8 +85,15 @@ class Workers:
             return worker
         if worker is not None:
             await worker.stop()
+            # Whoever has a page open finds the scene again where it was.
+            self._http_port = int(worker.addresses.get("http", f":{self._http_port}").rpartition(":")[2])
         self._workers[service] = await self._start(service)
         return self._workers[service]
+
+    def running(self, service: str) -> Worker | None:
+        """The service if it runs; never starts it."""
+        worker = self._workers.get(service)
+        return worker if worker is not None and worker.alive else None
 
     async def start_all(self) -> None:
         """Starts every service, side by side."""
@@ -101,6 +108,7 @@ class Workers:
         ready, log = self._directory / f"{service}.ready", self._directory / f"{service}.log"
         ready.unlink(missing_ok=True)
         arguments = [
+            *("--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"),
             *("--ready-file", str(ready), "--scratch", str(self._scratch), "--stop-on-stdin-eof"),
             *("--threads", str(self._threads)),
         ]
@@ -112,7 +120,7 @@ class Workers:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=log_file,
                 stderr=log_file,
-                env={**os.environ, **self._environment},
+                env={**_inherited(), **self._environment},
                 start_new_session=True,  # Ctrl-C is for the runner, which stops its services itself
             )
         try:
@@ -123,6 +131,15 @@ class Workers:
         async with contextlib.AsyncExitStack() as stack:
             channel = await stack.enter_async_context(client.connect(addresses["grpc"]))
             return Worker(service, addresses, channel, process, stack.pop_all())
+
+
+def _inherited() -> dict[str, str]:
+    """The environment without settings that are meant for one service and would reach all of them."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("SPLATWORKS_") or name == "SPLATWORKS_ISA"
+    }
 
 
 async def _addresses(

@@ -6,6 +6,7 @@ caller a ``BadRequest`` (which field) or a ``RetryInfo`` (when to try again).
 
 from __future__ import annotations
 
+import logging
 from typing import Any, cast
 
 import grpc
@@ -22,6 +23,8 @@ from splatworks_common.operations.registry import (
     UnknownOperation,
 )
 from splatworks_common.reasons import ERROR_BY_REASON, ERROR_DOMAIN, Reason, StageError
+
+log = logging.getLogger(__name__)
 
 _CODES: dict[Reason, int] = {
     Reason.INPUT_NOT_FOUND: code_pb2.NOT_FOUND,
@@ -87,14 +90,17 @@ class ErrorInterceptor(UnaryInterceptor):
         except StageError as error:
             status = to_status(error)
         except RequestIdReused as error:
-            status = _status(code_pb2.ALREADY_EXISTS, str(error), [])
+            status = _status(code_pb2.ALREADY_EXISTS, str(error), [_error_info(Reason.INPUT_INVALID)])
         except OperationRunning as error:
-            status = _status(code_pb2.FAILED_PRECONDITION, str(error), [])
+            status = _status(code_pb2.FAILED_PRECONDITION, str(error), [_error_info(Reason.INPUT_INVALID)])
         except UnknownOperation as error:
             # To the caller the work is lost, whether the worker was restarted or has forgotten it.
             status = _status(code_pb2.NOT_FOUND, str(error), [_error_info(Reason.WORKER_LOST)])
         except Draining as error:
             status = to_status(reasons.Preempted(str(error)))
+        except Exception as error:
+            log.exception("%s failed", method)
+            status = to_status(reasons.Internal(f"{method} failed: {error!r}"))
         return await context.abort_with_status(rpc_status.to_status(status))
 
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -38,11 +37,13 @@ from splatworks_common.metrics import CallMetricsInterceptor, StageMetrics
 from splatworks_common.operations.registry import Operation, OperationRegistry
 from splatworks_common.operations.servicer import OperationsServicer, StageStarter
 from splatworks_common.reasons import StageError
+from splatworks_common.server_options import ServerSettings, loopback_address, server_options
 from splatworks_common.stages import Stage
 
 log = logging.getLogger(__name__)
 
 _SERVER_OPTIONS = (
+    ("grpc.so_reuseport", 0),  # a port that is taken is an error, not half of the calls
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
@@ -89,31 +90,12 @@ class Service:
     options: Sequence[click.Option] = field(default_factory=tuple)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The options that every service has; see ``_common_options`` for their meaning."""
-
-    listen: str
-    metrics_listen: str
-    store: str
-    capacity: int
-    threads: int
-    memory_limit_mb: int | None
-    scratch: Path
-    drain_seconds: float
-    operation_ttl_seconds: float
-    reflection: bool
-    log_level: str
-    ready_file: Path | None
-    stop_on_stdin_eof: bool
-
-
 def main(service: Service) -> None:
     """The entry point ``splatworks-<service>``: parses options and serves until SIGTERM or SIGINT."""
 
     def run(**options: Any) -> None:
         own = {option.name: options.pop(str(option.name)) for option in service.options}
-        settings = Settings(**options)
+        settings = ServerSettings(**options)
         logs.configure(settings.log_level)
         try:
             asyncio.run(_serve(service, settings, own))
@@ -122,7 +104,7 @@ def main(service: Service) -> None:
 
     command = click.Command(
         f"splatworks-{service.name}",
-        params=[*_common_options(), *service.options],
+        params=[*server_options(), *service.options],
         callback=run,
         help=f"Serves the {service.name} stage over gRPC. Every option is also an environment variable.",
         context_settings={"auto_envvar_prefix": "SPLATWORKS", "show_default": True},
@@ -133,74 +115,8 @@ def main(service: Service) -> None:
     command()
 
 
-def _common_options() -> list[click.Option]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return [
-        click.Option(
-            ["--listen"], default="127.0.0.1:0", help="Address of the gRPC server; port 0 picks one."
-        ),
-        click.Option(
-            ["--metrics-listen"], default="127.0.0.1:0", help="Address of /metrics; port 0 picks one."
-        ),
-        click.Option(
-            ["--store"],
-            default="",
-            help="URL of the object store; keys and bucket come from SPLATWORKS_STORE_ACCESS_KEY, "
-            "SPLATWORKS_STORE_SECRET_KEY and SPLATWORKS_STORE_BUCKET.",
-            envvar="SPLATWORKS_STORE_URL",
-        ),
-        click.Option(
-            ["--capacity"], type=click.IntRange(1), default=1, help="Operations that may run at a time."
-        ),
-        click.Option(["--threads"], type=click.IntRange(1), default=cores, help="Threads of one operation."),
-        click.Option(
-            ["--memory-limit-mb"],
-            type=click.IntRange(64),
-            default=None,
-            help="Most memory one operation may allocate; beyond it ends with OutOfMemory.",
-        ),
-        click.Option(
-            ["--scratch"],
-            type=click.Path(file_okay=False, path_type=Path),
-            default=Path(tempfile.gettempdir()) / f"splatworks-{os.getuid()}",
-            help="Directory for the files of running operations.",
-        ),
-        click.Option(
-            ["--drain-seconds"],
-            type=click.FloatRange(0),
-            default=30.0,
-            help="How long running operations may go on after SIGTERM before they end with Preempted.",
-        ),
-        click.Option(
-            ["--operation-ttl-seconds"],
-            type=click.FloatRange(1),
-            default=3600.0,
-            help="How long a finished operation can be asked for.",
-        ),
-        click.Option(["--reflection/--no-reflection"], default=False, help="Offer gRPC server reflection."),
-        click.Option(
-            ["--log-level"],
-            type=click.Choice(["debug", "info", "warning", "error"]),
-            default="info",
-            help="Least severe log lines to write.",
-        ),
-        click.Option(
-            ["--ready-file"],
-            type=click.Path(dir_okay=False, path_type=Path),
-            default=None,
-            help="Once serving, write the bound addresses here as JSON.",
-        ),
-        click.Option(
-            ["--stop-on-stdin-eof"],
-            is_flag=True,
-            default=False,
-            help="Stop at once when stdin ends: for a parent that must not leave servers behind.",
-        ),
-    ]
-
-
-async def _serve(service: Service, settings: Settings, own_options: Mapping[str, Any]) -> None:
-    stop = _stop_event(settings)
+async def _serve(service: Service, settings: ServerSettings, own_options: Mapping[str, Any]) -> None:
+    stop = _StopSignals(watch_stdin=settings.stop_on_stdin_eof)
     store_settings = StoreSettings.from_environment({**os.environ, "SPLATWORKS_STORE_URL": settings.store})
     metrics = prometheus_client.CollectorRegistry()
     stage_metrics = StageMetrics(metrics, service.stage.name, settings.capacity)
@@ -209,9 +125,11 @@ async def _serve(service: Service, settings: Settings, own_options: Mapping[str,
         stage_metrics.observe(operation)
         _log_operation(operation)
 
+    scratch = settings.scratch / f"{service.name}-{os.getpid()}"
+    shutil.rmtree(scratch, ignore_errors=True)  # of a process of the same number that was killed
     registry = OperationRegistry(
         capacity=settings.capacity,
-        scratch=settings.scratch / f"{service.name}-{os.getpid()}",
+        scratch=scratch,
         ttl_seconds=settings.operation_ttl_seconds,
         observer=observe,
     )
@@ -243,33 +161,35 @@ async def _serve(service: Service, settings: Settings, own_options: Mapping[str,
             log.info("listening for %s", name, extra={"address": address})
         if settings.ready_file is not None:
             _write_ready_file(settings.ready_file, addresses)
-        immediately = await stop
+        await stop.asked.wait()
         log.info("stopping")
         await health_servicer.enter_graceful_shutdown()
-        await registry.drain(0.0 if immediately else settings.drain_seconds)
+        await _drain(registry, settings.drain_seconds, stop)
         await server.stop(_CLOSING_SECONDS)
+
+
+async def _drain(registry: OperationRegistry, grace_seconds: float, stop: _StopSignals) -> None:
+    """Lets operations end, and their clients hear of it; at once when that is asked for."""
+    if not registry.running:
+        return
+    draining = asyncio.create_task(registry.drain(grace_seconds))
+    hurrying = asyncio.create_task(stop.at_once.wait())
+    await asyncio.wait({draining, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+    if not draining.done():
+        await registry.drain(0.0)
+    await draining
+    hurrying.cancel()
+    if not stop.at_once.is_set():
+        await asyncio.sleep(_CLOSING_SECONDS)  # clients that poll learn how their operations ended
 
 
 def _bind(server: grpc.aio.Server, address: str) -> str:
     # TLS credentials and the authentication interceptor belong here, and with them addresses beyond loopback.
     host, _ = loopback_address(address)
-    return f"{host}:{server.add_insecure_port(address)}"
-
-
-def loopback_address(address: str) -> tuple[str, int]:
-    """The host and port of an address that an option gives.
-
-    Raises:
-        click.UsageError: It is not host:port, or leaves this machine.
-    """
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise click.UsageError(f"{address!r} is not an address; write host:port, like 127.0.0.1:50051.")
-    name = host.strip("[]")
-    with contextlib.suppress(ValueError):
-        if name == "localhost" or ipaddress.ip_address(name).is_loopback:
-            return host, int(port)
-    raise click.UsageError(f"{host!r} is not a loopback address; services do not leave it without TLS.")
+    try:
+        return f"{host}:{server.add_insecure_port(address)}"
+    except RuntimeError as error:
+        raise click.ClickException(f"Can not listen on {address}: is the port taken? ({error})") from error
 
 
 @contextlib.asynccontextmanager
@@ -277,7 +197,10 @@ async def _metrics_endpoint(
     registry: prometheus_client.CollectorRegistry, address: str, addresses: dict[str, str]
 ) -> AsyncIterator[None]:
     host, port = loopback_address(address)
-    httpd, thread = prometheus_client.start_http_server(port, host, registry)
+    try:
+        httpd, thread = prometheus_client.start_http_server(port, host, registry)
+    except OSError as error:
+        raise click.ClickException(f"Can not listen on {address}: {error.strerror}") from error
     addresses["metrics"] = f"{host}:{httpd.server_port}"
     try:
         yield
@@ -287,27 +210,27 @@ async def _metrics_endpoint(
         thread.join()
 
 
-def _stop_event(settings: Settings) -> asyncio.Future[bool]:
-    """Resolves when the server is to stop: True where running operations shall not be waited for."""
-    loop = asyncio.get_running_loop()
-    stop: asyncio.Future[bool] = loop.create_future()
+class _StopSignals:
+    """SIGTERM asks to stop; SIGINT, and the end of stdin where that is watched, ask to stop at once."""
 
-    def resolve(immediately: bool) -> None:
-        if not stop.done():
-            stop.set_result(immediately)
+    def __init__(self, *, watch_stdin: bool) -> None:
+        self.asked = asyncio.Event()
+        self.at_once = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_signal_handler(signal.SIGTERM, self.asked.set)
+        self._loop.add_signal_handler(signal.SIGINT, self._stop_at_once)
+        if watch_stdin:
+            threading.Thread(target=self._watch_stdin, daemon=True).start()
 
-    loop.add_signal_handler(signal.SIGTERM, resolve, False)
-    loop.add_signal_handler(signal.SIGINT, resolve, True)
-    if settings.stop_on_stdin_eof:
+    def _stop_at_once(self) -> None:
+        self.at_once.set()
+        self.asked.set()
 
-        def watch() -> None:
-            while os.read(sys.stdin.fileno(), 4096):
-                pass
-            with contextlib.suppress(RuntimeError):  # the loop may have ended first
-                loop.call_soon_threadsafe(resolve, True)
-
-        threading.Thread(target=watch, daemon=True).start()
-    return stop
+    def _watch_stdin(self) -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        with contextlib.suppress(RuntimeError):  # the loop may have ended first
+            self._loop.call_soon_threadsafe(self._stop_at_once)
 
 
 def _write_ready_file(path: Path, addresses: Mapping[str, str]) -> None:

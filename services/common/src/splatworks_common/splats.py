@@ -62,3 +62,18 @@ class Splats:
     def take(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Splats:
         """The rows that ``index`` (positions or a mask) selects, in its order."""
         return Splats(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+
+def rotation_matrices(quats: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Rotation matrices ``[N, 3, 3]``, local axes to world.
+
+    Args:
+        quats: wxyz, not necessarily normalised but not zero, ``[N, 4]``.
+    """
+    w, x, y, z = (quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float64).T
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.moveaxis(np.array(rows), 2, 0)

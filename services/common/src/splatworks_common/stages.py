@@ -22,7 +22,7 @@ from splatworks.v1 import common_pb2
 from splatworks_common import reasons
 from splatworks_common.artifacts.cache import StageCache
 from splatworks_common.artifacts.manifest import MANIFEST_NAME, Manifest, input_digest
-from splatworks_common.artifacts.store import ArtifactStore
+from splatworks_common.artifacts.store import ArtifactStore, Commit
 from splatworks_common.artifacts.transfer import OnProgress
 from splatworks_common.artifacts.uri import S3Uri
 from splatworks_common.progress import Report, Update
@@ -35,6 +35,7 @@ Metrics = Mapping[str, float]
 
 _FETCH, _STORE = "fetch", "store"
 _TRANSFER_SHARE = 0.04
+_LONGEST_TIMEOUT = 30 * 24 * 3600.0
 
 RequestT = TypeVar("RequestT", bound=Message, contravariant=True)
 
@@ -118,6 +119,20 @@ def parse_uri(field: str, text: str) -> S3Uri:
         raise reasons.InvalidField(field, str(error)) from error
 
 
+def timeout_seconds(request: Any) -> float | None:
+    """The request's timeout; None where it has none.
+
+    Raises:
+        InvalidField: It is not more than zero, or longer than a month.
+    """
+    if not request.HasField("timeout"):
+        return None
+    seconds: float = request.timeout.seconds + request.timeout.nanos / 1e9
+    if not 0 < seconds <= _LONGEST_TIMEOUT:
+        raise reasons.InvalidField("timeout", f"is {seconds:g} s; it must be more than 0 and at most 30 days")
+    return seconds
+
+
 def check_request(stage: Stage[Any], request: Any) -> None:
     """Everything about a request that can be told without looking at its inputs.
 
@@ -125,6 +140,9 @@ def check_request(stage: Stage[Any], request: Any) -> None:
         InvalidField: Naming the field.
     """
     parse_uri("output_uri", request.output_uri)
+    timeout_seconds(request)
+    if request.cache_policy not in common_pb2.CachePolicy.values():
+        raise reasons.InvalidField("cache_policy", f"{request.cache_policy} is not a CachePolicy")
     stage.inputs(request)
     stage.parameters(request)
 
@@ -151,11 +169,7 @@ def execute(
     inputs = _Inputs(stage.inputs(request), store, scratch / "inputs", report)
     digest = input_digest(stage.name, stage.version, inputs.digests(), stage.parameters(request))
 
-    manifest = store.read_manifest(output_uri)
-    if manifest is not None and manifest.input_digest != digest:
-        raise reasons.InputInvalid(
-            f"{output_uri} already holds the result of another request; choose an empty output_uri"
-        )
+    manifest = _finished(store, output_uri, digest)
     cached = manifest is not None
     reuse = request.cache_policy != common_pb2.CACHE_POLICY_NEVER
     if manifest is None and reuse:
@@ -169,7 +183,6 @@ def execute(
         metrics = stage.work(request, workspace, report)
         seconds = time.monotonic() - started
         manifest = _store_output(stage, store, workspace, output_uri, digest, metrics, seconds, report)
-        StageCache(store).publish(manifest, output_uri)
     report(Update(_STORE, 1, 1, "Reusing a finished result" if cached else "Stored", manifest.metrics))
     return stage.finish(request, _result(manifest, output_uri, cached), manifest.metrics, store)
 
@@ -234,12 +247,22 @@ def _digest_of_files(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _finished(store: ArtifactStore, output_uri: S3Uri, digest: str) -> Manifest | None:
+    """The manifest of the output where it is finished, by this request or by the same one before."""
+    manifest = store.read_manifest(output_uri)
+    if manifest is not None and manifest.input_digest != digest:
+        raise reasons.InputInvalid(
+            f"{output_uri} already holds the result of another request; choose an empty output_uri"
+        )
+    return manifest
+
+
 def _copy_from_cache(store: ArtifactStore, stage: str, digest: str, output_uri: S3Uri) -> Manifest | None:
     found = StageCache(store).lookup(stage, digest)
     if found is None:
         return None
     store.copy_prefix(found.uri, output_uri, found.manifest.files)
-    return store.commit(found.manifest, output_uri).manifest
+    return _commit(store, found.manifest, output_uri).manifest
 
 
 def _store_output(
@@ -252,6 +275,8 @@ def _store_output(
     seconds: float,
     report: Report,
 ) -> Manifest:
+    if (already := _finished(store, output_uri, digest)) is not None:
+        return already  # somebody was faster; their files must not be written over
     on_progress = _in_megabytes(report, _STORE, "Storing the result")
     files = store.upload_directory(workspace.output, output_uri, on_progress=on_progress)
     manifest = Manifest(
@@ -263,7 +288,19 @@ def _store_output(
         seconds=seconds,
         metrics=metrics,
     )
-    return store.commit(manifest, output_uri).manifest
+    commit = _commit(store, manifest, output_uri)
+    if commit.won:
+        StageCache(store).publish(manifest, output_uri)
+    return commit.manifest
+
+
+def _commit(store: ArtifactStore, manifest: Manifest, output_uri: S3Uri) -> Commit:
+    commit = store.commit(manifest, output_uri)
+    if commit.manifest.input_digest != manifest.input_digest:
+        raise reasons.InputInvalid(
+            f"another request wrote to {output_uri} at the same time; give each request its own output_uri"
+        )
+    return commit
 
 
 def _in_megabytes(report: Report, step: str, message: str) -> OnProgress:

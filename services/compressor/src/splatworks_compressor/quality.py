@@ -1,7 +1,7 @@
 """What compression cost, measured by rendering: before and after, from the cameras of the training.
 
 Two figures that answer two questions. How close are the renders to those of the uncompressed scene? And by
-how much did the distance to photos that training never saw grow? Only the second one is a loss that a
+how much did the distance to photos kept away from training grow? Only the second one is a loss that a
 person could notice; the first is the sharper instrument.
 
 Colours are compared as a screen shows them, clipped to 0..1; figures of several views are the mean of their

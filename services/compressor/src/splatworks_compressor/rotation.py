@@ -15,6 +15,8 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
+from splatworks_common.splats import rotation_matrices
+
 
 def _cube_group() -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """The cube's rotations: quaternions ``[24, 4]``, and the old axis behind each new one ``[24, 3]``."""
@@ -25,19 +27,6 @@ def _cube_group() -> tuple[NDArray[np.float64], NDArray[np.intp]]:
             quats.append(quat / np.linalg.norm(quat))
     group = np.stack(quats)
     return group, np.abs(rotation_matrices(group)).argmax(axis=1)
-
-
-def rotation_matrices(
-    quats: NDArray[np.floating],  # [N, 4] wxyz, unit length
-) -> NDArray[np.float64]:
-    """The rotation matrices of unit quaternions, ``[N, 3, 3]``, local axes to world."""
-    w, x, y, z = np.asarray(quats, np.float64).T
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
 def _multiply(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

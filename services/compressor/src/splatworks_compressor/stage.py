@@ -9,8 +9,16 @@ from splatworks.v1 import common_pb2, compressor_pb2
 from splatworks_common import options
 from splatworks_common.artifacts.store import ArtifactStore
 from splatworks_common.progress import Report
+from splatworks_common.reasons import InvalidField
 from splatworks_common.stages import Input, Metrics, Workspace, parse_uri
-from splatworks_compressor.config import STEPS, CompressOptions
+from splatworks_compressor.config import STEPS, CompressOptions, Quality
+
+_QUALITIES = {
+    compressor_pb2.QUALITY_UNSPECIFIED: Quality.DEFAULT,
+    compressor_pb2.QUALITY_HIGH: Quality.HIGH,
+    compressor_pb2.QUALITY_DEFAULT: Quality.DEFAULT,
+    compressor_pb2.QUALITY_SMALL: Quality.SMALL,
+}
 
 
 class CompressStage:
@@ -73,7 +81,12 @@ class CompressStage:
 
 
 def _options(request: compressor_pb2.CompressRequest) -> CompressOptions:
-    return options.merged(CompressOptions(), request.options)
+    quality = _QUALITIES.get(request.options.quality)
+    if quality is None:
+        raise InvalidField(
+            "options.quality", f"{request.options.quality} is not a number of the enum Quality"
+        )
+    return options.merged(CompressOptions(), request.options, quality=quality)
 
 
 STAGE = CompressStage()

@@ -21,8 +21,6 @@ from splatworks_common.reasons import InputInvalid
 
 METHOD = 1
 QUALITY = 75
-MAX_SIDE = 16383
-"""The largest width or height a WebP image can have."""
 
 
 def encode(

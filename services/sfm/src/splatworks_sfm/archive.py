@@ -26,6 +26,9 @@ _BYTES_PER_DIRECTORY_ENTRY = 1024
 """Room for one entry's 46-byte header, name and extra fields in the central directory; real ones take
 ~120."""
 
+_LONGEST_NAME = 1024
+"""Characters of an entry's name: as many as an object key has bytes at most. A .zip has room for 65535."""
+
 _ARCHIVE_SUFFIXES = {".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".cab", ".jar"}
 _ARCHIVE_MAGIC = (
     b"PK\x03\x04",
@@ -52,7 +55,8 @@ def unpack(archive: Path, into: Path, options: SfmOptions) -> list[Source]:
             _check_directory_size(file, options)
             with zipfile.ZipFile(file) as opened:
                 return _unpack(opened, into, options)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
+        # The last is a name that is marked as UTF-8 and is not.
         raise InputInvalid(
             f"{archive.name} is not a readable .zip ({error}); pack the photos again"
         ) from error
@@ -104,6 +108,8 @@ def _check_entry(entry: zipfile.ZipInfo, names: set[str]) -> None:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if "\0" in entry.orig_filename or not path.parts:
         raise _refused(name, "has no usable name")
+    if len(name) > _LONGEST_NAME:
+        raise _refused(name, f"has a name of over {_LONGEST_NAME} characters")
     if path.is_absolute() or "\\" in name or re.match(r"[A-Za-z]:", name):
         raise _refused(name, "has an absolute path, a drive letter or a backslash in its name")
     if ".." in path.parts:
@@ -138,7 +144,7 @@ def _write_entry(
                 if written > room:
                     raise _refused(entry.filename, f"takes the total over {options.max_archive_bytes} bytes")
                 file.write(block)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeDecodeError) as error:
         raise _refused(entry.filename, f"can not be unpacked ({error})") from error
     return written
 

@@ -6,8 +6,10 @@ the time and a tenth of the memory. Nothing here is read from the environment.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from splatworks_common.reasons import InvalidField
 
@@ -21,6 +23,29 @@ class Matching(StrEnum):
     """Every photo with every other: the safest, and quadratic in the number of photos."""
     SEQUENTIAL = "sequential"
     """Each photo with its neighbours in capture order, with a few long jumps that close loops."""
+
+
+RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "threads": (1, 256),
+        "seed": (0, 2**31 - 1),
+        "max_photos": (3, 100_000),
+        "max_photo_pixels": (1_000_000, 178_000_000),
+        "max_photo_size": (512, 16_000),
+        "min_photo_side": (64, 4096),
+        "max_feature_size": (256, 8192),
+        "max_features": (256, 65_536),
+        "sequential_above": (3, 100_000),
+        "sequential_overlap": (1, 1000),
+        "min_registered_fraction": (0, 1),
+        "max_undistorted_size": (256, 16_000),
+        "jpeg_quality": (50, 100),
+        "max_archive_entries": (1, 1_000_000),
+        "max_archive_bytes": (1, 2**40),
+        "max_archive_ratio": (2, 2000),
+    }
+)
+"""The least and the greatest value of every option that is a number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,27 +112,9 @@ class SfmOptions:
     """Most bytes one entry may unpack to for each of its packed bytes, 2 to 2000. Photos are near 1."""
 
     def __post_init__(self) -> None:
-        ranges: dict[str, tuple[float, float]] = {
-            "threads": (1, 256),
-            "seed": (0, 2**31 - 1),
-            "max_photos": (3, 100_000),
-            "max_photo_pixels": (1_000_000, 178_000_000),
-            "max_photo_size": (512, 16_000),
-            "min_photo_side": (64, 4096),
-            "max_feature_size": (256, 8192),
-            "max_features": (256, 65_536),
-            "sequential_above": (3, 100_000),
-            "sequential_overlap": (1, 1000),
-            "min_registered_fraction": (0, 1),
-            "max_undistorted_size": (256, 16_000),
-            "jpeg_quality": (50, 100),
-            "max_archive_entries": (1, 1_000_000),
-            "max_archive_bytes": (1, 2**40),
-            "max_archive_ratio": (2, 2000),
-        }
-        for name, (lowest, highest) in ranges.items():
+        for name, (lowest, highest) in RANGES.items():
             value = getattr(self, name)
             if not lowest <= value <= highest:
-                raise InvalidField(name, f"{value} is not from {lowest:g} to {highest:g}")
+                raise InvalidField(name, f"{value} is not from {lowest} to {highest}")
         if self.matching not in set(Matching):
             raise InvalidField("matching", f"{self.matching!r} is not one of {', '.join(Matching)}")

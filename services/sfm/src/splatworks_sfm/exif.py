@@ -63,10 +63,8 @@ def read_exif(image: Image.Image) -> Exif:
         # orientation.
         image.info.pop("exif", None)
         return Exif()
-    focal_mm, focal_35mm = (
-        _positive(details.get(Base.FocalLength)),
-        _positive(details.get(Base.FocalLengthIn35mmFilm)),
-    )
+    focal_mm = _positive(details.get(Base.FocalLength))
+    focal_35mm = _positive(details.get(Base.FocalLengthIn35mmFilm))
     return Exif(
         make=_text(tags.get(Base.Make)),
         model=_text(tags.get(Base.Model)),
@@ -89,10 +87,8 @@ def _focal_over_diagonal(
     else:
         unit = _MILLIMETRES_PER_UNIT.get(details.get(Base.FocalPlaneResolutionUnit, 2))
         density = _positive(details.get(Base.FocalPlaneXResolution))
-        width, height = (
-            _positive(details.get(Base.ExifImageWidth)),
-            _positive(details.get(Base.ExifImageHeight)),
-        )
+        width = _positive(details.get(Base.ExifImageWidth))
+        height = _positive(details.get(Base.ExifImageHeight))
         if focal_mm is None or unit is None or density is None or width is None or height is None:
             return None
         ratio = focal_mm * density / unit / math.hypot(width, height)

@@ -173,9 +173,8 @@ def _load_upright(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except MemoryError:
         raise
-    except (
-        Exception
-    ) as error:  # Pillow's decoders raise a dozen types for damaged files; all mean the same here
+    except Exception as error:
+        # Pillow's decoders raise a dozen types for damaged files; all mean the same here.
         raise _UnusableError(f"it is damaged and can not be decoded ({error})") from error
 
 
@@ -218,7 +217,6 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
             return image
         converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError):
-        return (
-            image  # a profile that is broken or of another colour space than the picture: its colours stand
-        )
+        # The profile is broken, or of another colour space than the picture: its colours stand.
+        return image
     return image if converted is None else converted

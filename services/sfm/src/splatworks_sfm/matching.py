@@ -24,12 +24,8 @@ _TILE = 8
 _LOOP_ANCHORS = 40
 """In sequential matching about this many evenly spread photos are compared with each other, which closes
 loops."""
-
-
 _LONGEST_STRIDE = 100
 """Between the numbers of frames taken out of a video; larger steps are no sequence."""
-
-
 _FLAT = {
     pycolmap.TwoViewGeometryConfiguration.PLANAR.value,
     pycolmap.TwoViewGeometryConfiguration.PANORAMIC.value,

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from splatworks_common.photos import is_named_like_a_photo
 from splatworks_sfm.config import SfmOptions
 from splatworks_sfm.grouping import CameraGroup
 from splatworks_sfm.ingest import Photo
 from splatworks_sfm.mapping import Mapped, registered_images
 from splatworks_sfm.matching import Matches, MatchPlan
 from splatworks_sfm.meter import StepCost
-from splatworks_sfm.sources import Skipped, is_named_like_a_photo
+from splatworks_sfm.sources import Skipped
 
 VERSION = 1
 

@@ -15,24 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 _JUNK_NAMES = {"thumbs.db", "desktop.ini", "manifest.json"}
-_PHOTO_SUFFIXES = {
-    "",  # cameras and telephones always give one, but people lose it
-    *(
-        ".avif",
-        ".bmp",
-        ".gif",
-        ".heic",
-        ".heif",
-        ".jfif",
-        ".jp2",
-        ".jpeg",
-        ".jpg",
-        ".png",
-        ".tif",
-        ".tiff",
-        ".webp",
-    ),
-}
 _MAX_STEM = 64
 
 
@@ -68,16 +50,6 @@ def is_junk(name: str) -> bool:
     return (
         "__MACOSX" in parts or any(part.startswith(".") for part in parts) or parts[-1].lower() in _JUNK_NAMES
     )
-
-
-def is_named_like_a_photo(name: str) -> bool:
-    """False for a file whose name says that it is something else; only such files are not counted as photos.
-
-    Example:
-        >>> is_named_like_a_photo("cameras.json")
-        False
-    """
-    return PurePosixPath(name).suffix.lower() in _PHOTO_SUFFIXES
 
 
 def find_sources(folder: Path) -> tuple[list[Source], list[Skipped]]:

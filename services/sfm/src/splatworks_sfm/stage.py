@@ -9,11 +9,13 @@ from splatworks.v1 import common_pb2, sfm_pb2
 from splatworks_common import options
 from splatworks_common.artifacts.store import ArtifactStore
 from splatworks_common.progress import Report
+from splatworks_common.reasons import InvalidField
 from splatworks_common.stages import Input, Metrics, Workspace, parse_uri
 from splatworks_sfm.config import Matching, SfmOptions
 from splatworks_sfm.steps import STEPS
 
 _MATCHING = {
+    sfm_pb2.MATCHING_UNSPECIFIED: Matching.AUTO,
     sfm_pb2.MATCHING_AUTO: Matching.AUTO,
     sfm_pb2.MATCHING_EXHAUSTIVE: Matching.EXHAUSTIVE,
     sfm_pb2.MATCHING_SEQUENTIAL: Matching.SEQUENTIAL,
@@ -71,7 +73,10 @@ class SfmStage:
 
 
 def _options(request: sfm_pb2.ReconstructRequest, **own: object) -> SfmOptions:
-    matching = _MATCHING.get(request.options.matching)
+    number = request.options.matching
+    matching = _MATCHING.get(number)
+    if matching is None:
+        raise InvalidField("options.matching", f"{number} is not a number of the enum Matching")
     return options.merged(SfmOptions(), request.options, matching=matching, **own)
 
 

@@ -130,19 +130,10 @@ def _is_upright(camera: Camera) -> bool:
     return bool(abs(roll(camera)) <= _MAX_ROLL and abs(ahead[1]) <= math.sin(_MAX_PITCH))
 
 
-def _project(camera: Camera, means: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Positions relative to the middle in image sizes, ``[N, 2]``, and depths, ``[N]``."""
-    local = means @ camera.viewmat[:3, :3].T + camera.viewmat[:3, 3]
-    depths = local[:, 2]
-    safe = np.where(depths > 0, depths, 1.0)
-    x = (local[:, 0] / safe * camera.fx + camera.cx) / camera.width - 0.5
-    y = (local[:, 1] / safe * camera.fy + camera.cy) / camera.height - 0.5
-    return np.stack([x, y], axis=1), depths
-
-
 def _visible(camera: Camera, means: NDArray[np.float64], reach: float = 0.5) -> NDArray[np.bool_]:
     """Which centres lie in front of the camera and at most ``reach`` image sizes from the middle."""
-    offsets, depths = _project(camera, means)
+    pixels, depths = camera.project(means)
+    offsets = pixels / (camera.width, camera.height) - 0.5
     return np.asarray((depths > 0) & (np.abs(offsets) <= reach).all(axis=1))
 
 
@@ -150,7 +141,7 @@ def _distance(camera: Camera, points: Points) -> float:
     for reach in (_CENTRE, 0.5):
         visible = _visible(camera, points.means, reach)
         if visible.any():
-            _, depths = _project(camera, points.means[visible])
+            _, depths = camera.project(points.means[visible])
             return float(np.median(depths))
     raise InputInvalid(f"camera {camera.name} sees no Gaussian; train the scene again")
 

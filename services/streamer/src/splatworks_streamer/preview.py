@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from PIL import Image
 
-from splatworks_common.cameras import Camera
+from splatworks_common.cameras import Camera, preview_name
 from splatworks_common.reasons import InputInvalid
 
 _PANELS = 3
@@ -17,7 +17,7 @@ _QUALITY = 82
 
 def strip_path(renders: Path, camera: Camera) -> Path:
     """Where the trainer puts the strip of a view; not every view has one."""
-    return renders / PurePosixPath(camera.name).with_suffix(".jpg").as_posix().replace("/", "_")
+    return renders / preview_name(camera.name)
 
 
 def write_thumbnail(strip: Path, path: Path) -> None:

@@ -123,6 +123,16 @@ def check_slug(slug: str) -> None:
         raise InputInvalid(f"'{slug[:80]}' is not a slug; use 1 to 63 of a-z, 0-9 and '-'")
 
 
+def check_title(title: str) -> None:
+    """Accepts 1 to 200 characters.
+
+    Raises:
+        InputInvalid: ``title`` is longer or empty.
+    """
+    if not 0 < len(title) <= _MAX_TITLE:
+        raise InputInvalid(f"the title has {len(title)} characters; give it 1 to {_MAX_TITLE}")
+
+
 class SceneRegistry:
     """Published scenes in the store, beneath ``root``.
 
@@ -159,8 +169,7 @@ class SceneRegistry:
         pages = _manifest_with(self.store, published, (SETTINGS_NAME, THUMBNAIL_NAME, DESCRIPTION_NAME))
         model = _manifest_with(self.store, compressed, (CONTENT_NAME,))
         described = _description(self.store.get_bytes(published / DESCRIPTION_NAME))
-        if not 0 < len(described.title) <= _MAX_TITLE:
-            raise InputInvalid(f"the title has {len(described.title)} characters; give it 1 to {_MAX_TITLE}")
+        check_title(described.title)
         scene = Scene(
             slug=slug,
             **asdict(described),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,11 @@ import click
 from google.longrunning import operations_pb2
 
 from splatworks.v1 import streamer_pb2, streamer_pb2_grpc
-from splatworks_common import server
+from splatworks_common import server, server_options
 from splatworks_common.artifacts.store import ArtifactStore
 from splatworks_common.operations.servicer import StageStarter
-from splatworks_common.reasons import InputInvalid, InvalidField
 from splatworks_streamer.scenes import DEFAULT_PAGE_SIZE, SceneRegistry
-from splatworks_streamer.stage import STAGE, scene_message, scene_registry
+from splatworks_streamer.stage import STAGE, blaming, scene_message, scene_registry
 from splatworks_streamer.web.app import BROWSER_PATIENCE, create_app
 from splatworks_streamer.web.serving import serve
 
@@ -39,7 +38,7 @@ class StreamerServicer(streamer_pb2_grpc.StreamerServiceServicer):
         self, request: streamer_pb2.UnpublishSceneRequest, context: Any
     ) -> streamer_pb2.UnpublishSceneResponse:
         """Takes a scene off the web."""
-        with _blaming("slug"):
+        with blaming("slug"):
             await asyncio.to_thread(self._scenes.unpublish, request.slug)
         return streamer_pb2.UnpublishSceneResponse()
 
@@ -47,7 +46,7 @@ class StreamerServicer(streamer_pb2_grpc.StreamerServiceServicer):
         self, request: streamer_pb2.GetSceneRequest, context: Any
     ) -> streamer_pb2.GetSceneResponse:
         """Describes one scene."""
-        with _blaming("slug"):
+        with blaming("slug"):
             scene = await asyncio.to_thread(self._scenes.get, request.slug)
         return streamer_pb2.GetSceneResponse(scene=scene_message(scene))
 
@@ -56,19 +55,11 @@ class StreamerServicer(streamer_pb2_grpc.StreamerServiceServicer):
     ) -> streamer_pb2.ListScenesResponse:
         """A page of scenes."""
         size = request.page_size or DEFAULT_PAGE_SIZE
-        with _blaming("page_token" if request.page_token else "page_size"):
+        with blaming("page_token" if request.page_token else "page_size"):
             page = await asyncio.to_thread(self._scenes.list, size, request.page_token)
         return streamer_pb2.ListScenesResponse(
             scenes=[scene_message(scene) for scene in page.scenes], next_page_token=page.next_page_token
         )
-
-
-@contextlib.contextmanager
-def _blaming(field: str) -> Iterator[None]:
-    try:
-        yield
-    except InputInvalid as error:
-        raise InvalidField(field, str(error)) from error
 
 
 @contextlib.asynccontextmanager
@@ -76,9 +67,13 @@ async def _open(context: server.Context) -> AsyncIterator[None]:
     scenes = scene_registry(context.store)
     servicer = StreamerServicer(context.start, scenes)
     streamer_pb2_grpc.add_StreamerServiceServicer_to_server(servicer, context.server)
-    host, port = server.loopback_address(context.options["http_listen"])
+    address = context.options["http_listen"]
+    host, port = server_options.loopback_address(address)
     pages = ArtifactStore(replace(context.store.settings, retry=BROWSER_PATIENCE), parallel=16)
-    http = await serve(create_app(scene_registry(pages)), host, port)
+    try:
+        http = await serve(create_app(scene_registry(pages)), host, port)
+    except OSError as error:
+        raise click.ClickException(f"Can not listen on {address}: {error.strerror}") from error
     context.addresses["http"] = f"{host}:{http.port}"
     try:
         yield

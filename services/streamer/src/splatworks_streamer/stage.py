@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from splatworks.v1 import common_pb2, streamer_pb2
@@ -12,7 +13,7 @@ from splatworks_common.progress import Report
 from splatworks_common.reasons import InputInvalid, InvalidField
 from splatworks_common.stages import Input, Metrics, Workspace, parse_uri
 from splatworks_streamer.publish import STEPS, prepare
-from splatworks_streamer.scenes import Scene, SceneRegistry, check_slug
+from splatworks_streamer.scenes import Scene, SceneRegistry, check_slug, check_title
 
 
 class PublishStage:
@@ -32,11 +33,11 @@ class PublishStage:
 
     def parameters(self, request: streamer_pb2.PublishSceneRequest) -> Mapping[str, object]:
         """What the page shows beside the scene."""
-        try:
+        with blaming("slug"):
             check_slug(request.slug)
-        except InputInvalid as error:
-            raise InvalidField("slug", str(error)) from error
-        return {"title": request.title or request.slug}
+        with blaming("title"):
+            check_title(_title(request))
+        return {"title": _title(request)}
 
     def work(
         self, request: streamer_pb2.PublishSceneRequest, workspace: Workspace, report: Report
@@ -46,7 +47,7 @@ class PublishStage:
             workspace.inputs["gaussian"],
             workspace.inputs["compressed"],
             workspace.output,
-            title=request.title or request.slug,
+            title=_title(request),
             report=report,
         )
         return {}
@@ -66,6 +67,19 @@ class PublishStage:
             at=datetime.now(UTC),
         )
         return streamer_pb2.PublishSceneResponse(result=result, scene=scene_message(scene))
+
+
+def _title(request: streamer_pb2.PublishSceneRequest) -> str:
+    return request.title or request.slug
+
+
+@contextlib.contextmanager
+def blaming(field: str) -> Iterator[None]:
+    """Says of an ``InputInvalid`` from within which field of the request it is about."""
+    try:
+        yield
+    except InputInvalid as error:
+        raise InvalidField(field, str(error)) from error
 
 
 def scene_registry(store: ArtifactStore) -> SceneRegistry:

@@ -4,5 +4,3 @@
 returns values: no gRPC, no object store, no logger. Time is read for the ``seconds`` in the outputs and
 decides nothing.
 """
-
-__version__ = "0.1.0"

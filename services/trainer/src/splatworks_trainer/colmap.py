@@ -26,9 +26,7 @@ from splatworks_common.reasons import InputInvalid, InputNotFound
 _SIMPLE_PINHOLE, _PINHOLE = 0, 1
 _PARAMETERS_BY_MODEL = {_SIMPLE_PINHOLE: 3, _PINHOLE: 4}
 _CAMERA = struct.Struct("<iiQQ")  # camera id, model id, width, height; then the parameters
-_IMAGE = struct.Struct(
-    "<i4d3di"
-)  # image id, quaternion wxyz, translation, camera id; then name\0 and its 2D points
+_IMAGE = struct.Struct("<i4d3di")  # image id, quaternion wxyz, translation, camera id; then name, 2D points
 _POINT = struct.Struct("<Q3d3BdQ")  # point id, xyz, rgb, error, track length; then the track
 _COUNT = struct.Struct("<Q")
 _POINT2D_BYTES = 24

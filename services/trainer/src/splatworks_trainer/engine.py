@@ -2,12 +2,11 @@
 
 An engine owns the parameters, their Adam moments and the device they live on. Loop, schedules, strategies,
 evaluation and export stand above it and speak numpy only, so a new engine is one file in ``engines/`` and a
-strategy is tested without one.
+strategy is tested without one. ``train`` is given an ``EngineFactory`` and makes its engines with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Protocol
 
@@ -60,8 +59,17 @@ class Engine(Protocol):
         """A copy of the Gaussians."""
 
 
-EngineFactory = Callable[[Splats], Engine]
-"""Makes an engine that starts from the given Gaussians."""
+class EngineFactory(Protocol):
+    """Makes engines; an engine's class is one."""
+
+    def __call__(self, splats: Splats, *, capacity: int, threads: int) -> Engine:
+        """An engine that starts from ``splats``.
+
+        Args:
+            splats: The Gaussians to start from; their SH degree is the highest that can be trained.
+            capacity: The most Gaussians there will ever be.
+            threads: CPU threads it may use.
+        """
 
 
 def require_finite(splats: Splats, step: int) -> None:

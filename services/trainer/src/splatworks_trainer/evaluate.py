@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from splatworks_common.cameras import preview_name
 from splatworks_common.reasons import Internal
 from splatworks_rasterizer import ssim
 from splatworks_rasterizer.metrics import psnr
@@ -79,8 +80,7 @@ def write_strips(engine: Engine, photos: Photos, indices: Sequence[int], folder:
         photo, render = _photo_and_render(engine, photos, index)
         error = np.clip(np.abs(render - photo) * _ERROR_GAIN, 0, 1)
         strip = np.rint(np.concatenate([photo, render, error], axis=1) * 255).astype(np.uint8)
-        name = photos.cameras[index].name
-        path = folder / (name if name.endswith(".jpg") else f"{name}.jpg")
+        path = folder / preview_name(photos.cameras[index].name)
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(strip).save(path, quality=_JPEG_QUALITY)
 

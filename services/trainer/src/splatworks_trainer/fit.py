@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from splatworks_common.progress import Report, Update
-from splatworks_common.reasons import Internal
+from splatworks_common.reasons import InputInvalid, Internal
 from splatworks_common.splats import Splats
 from splatworks_trainer.engine import Engine, StepResult, require_finite
 from splatworks_trainer.evaluate import evaluate
@@ -61,8 +61,11 @@ def fit(
     those of a validation set: slightly on the good side.
 
     Raises:
+        InputInvalid: No photo is left to train on.
         Internal: A parameter, a loss or a render is not finite; the message names it and the step.
     """
+    if not photos.training:
+        raise InputInvalid(f"all {len(photos)} photos are held out; training needs at least one")
     order = _shuffled_forever(photos.training, rng)
     stop_rule = StopRule(schedule.options)
     stop: StopReason | None = None

@@ -101,12 +101,10 @@ def _project(
     points: NDArray[np.float64], camera: Camera
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
     """Pixels ``[V, 2]`` and depths ``[V]`` of the points in the picture, and which those are, ``[V]``."""
-    local = np.einsum("ij,nj->ni", camera.viewmat[:3, :3], points) + camera.viewmat[:3, 3]
-    ahead = np.flatnonzero(local[:, 2] > _NEAR)
-    local = local[ahead]
-    pixels = local[:, :2] / local[:, 2:] * (camera.fx, camera.fy) + (camera.cx, camera.cy)
-    inside = ((pixels >= 0) & (pixels < (camera.width, camera.height))).all(axis=1)
-    return pixels[inside], local[inside, 2], ahead[inside]
+    pixels, depths = camera.project(points)
+    inside = (pixels >= 0) & (pixels < (camera.width, camera.height))
+    seen = np.flatnonzero((depths > _NEAR) & inside.all(axis=1))
+    return pixels[seen], depths[seen], seen
 
 
 def _unproject(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from splatworks_trainer.config import TrainOptions
 from splatworks_trainer.engine import Rates
 
+# Adam's learning rates of 3DGS (Kerbl et al. 2023), as gsplat's simple_trainer has them.
 _MEANS_RATE = 1.6e-4  # of the scene scale
 _MEANS_RATE_END = 0.01  # of its value at the first step
 _LOG_SCALES_RATE = 5e-3
@@ -19,12 +20,11 @@ _QUATS_RATE = 1e-3
 _OPACITIES_RATE = 5e-2
 _SH0_RATE = 2.5e-3
 _SHN_RATE = 2.5e-3 / 20
-# Adam's learning rates of 3DGS (Kerbl et al. 2023), as gsplat's simple_trainer has them.
 
 _REFERENCE_PHOTOS = 50
+# Limits of the automatic number of steps as factors of ``steps_for_50_photos``.
 _FEWEST_STEPS = 0.5
 _MOST_STEPS = 5.0
-# Limits of the automatic number of steps as factors of ``steps_for_50_photos``.
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from splatworks.v1 import common_pb2, trainer_pb2
 from splatworks_common import options
 from splatworks_common.artifacts.store import ArtifactStore
 from splatworks_common.progress import Report
+from splatworks_common.reasons import InvalidField
 from splatworks_common.stages import Input, Metrics, Workspace, parse_uri
 from splatworks_trainer.config import DRAFT, STANDARD, TrainOptions
 from splatworks_trainer.steps import STEPS
@@ -69,7 +70,11 @@ class TrainStage:
 
 
 def _options(request: trainer_pb2.TrainRequest) -> TrainOptions:
-    return options.merged(_PROFILES[request.options.profile], request.options, profile=None)
+    number = request.options.profile
+    defaults = _PROFILES.get(number)
+    if defaults is None:
+        raise InvalidField("options.profile", f"{number} is not a number of the enum Profile")
+    return options.merged(defaults, request.options, profile=None)
 
 
 STAGE = TrainStage()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from splatworks_common.splats import Splats
+from splatworks_common.splats import Splats, rotation_matrices
 from splatworks_trainer.engine import Edit, Statistics
 
 
@@ -107,7 +107,7 @@ def _strongest(strength: NDArray[np.floating], limit: int) -> NDArray[np.bool_]:
 def _drawn(parents: Splats, spread: float, shrink: float, rng: np.random.Generator) -> Splats:
     """One half-as-dense child of each, ``spread`` standard deviations away, its scales / ``shrink``."""
     local = rng.standard_normal(parents.means.shape) * np.exp(parents.log_scales) * spread
-    world = np.einsum("nij,nj->ni", _rotations(parents.quats), local)
+    world = np.einsum("nij,nj->ni", rotation_matrices(parents.quats), local)
     opacity = 1 - np.sqrt(1 - expit(parents.opacities.astype(np.float64)))
     return replace(
         parents,
@@ -115,14 +115,3 @@ def _drawn(parents: Splats, spread: float, shrink: float, rng: np.random.Generat
         log_scales=parents.log_scales - np.float32(np.log(shrink)),
         opacities=logit(np.clip(opacity, _LEAST_OPACITY, _MOST_OPACITY)).astype(np.float32),
     )
-
-
-def _rotations(quats: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Rotation matrices ``[N, 3, 3]`` of quaternions wxyz that need not be normalised."""
-    w, x, y, z = (quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float64).T
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.moveaxis(np.array(rows), 2, 0)

@@ -21,7 +21,7 @@ from splatworks_common.ply import write_ply
 from splatworks_common.progress import Report, Update
 from splatworks_trainer.colmap import read_model
 from splatworks_trainer.config import TrainOptions
-from splatworks_trainer.engine import Engine
+from splatworks_trainer.engine import Engine, EngineFactory
 from splatworks_trainer.engines.native import NativeEngine
 from splatworks_trainer.evaluate import Evaluation, evaluate, write_strips
 from splatworks_trainer.fit import Fit, fit
@@ -67,6 +67,7 @@ def train(
     report: Report,
     threads: int,
     *,
+    make_engine: EngineFactory = NativeEngine,
     clock: Callable[[], float] = time.monotonic,
 ) -> TrainSummary:
     """Trains Gaussians on an undistorted COLMAP model.
@@ -79,6 +80,7 @@ def train(
         options: What the caller chose.
         report: Told of progress in the steps of ``steps.STEPS``.
         threads: CPU threads to use.
+        make_engine: Makes what renders and optimises; the promise above is the native engine's.
         clock: Seconds for the figures; decides nothing.
 
     Raises:
@@ -115,7 +117,7 @@ def train(
             split_length=options.split_scale * scale,
             prune_opacity=options.prune_opacity,
         )
-        engine = NativeEngine(initial, capacity=options.max_gaussians, threads=threads)
+        engine = make_engine(initial, capacity=options.max_gaussians, threads=threads)
         log.write(
             "start",
             photos=len(photos),
@@ -131,7 +133,7 @@ def train(
         log.write("stop", step=trained.steps, reason=trained.stop_reason, kept_step=trained.step)
 
     report(Update("evaluate", 0, 1, "Comparing renders with photos"))
-    final = NativeEngine(trained.splats, capacity=len(trained.splats), threads=threads)
+    final = make_engine(trained.splats, capacity=len(trained.splats), threads=threads)
     held_out, training = _final_quality(final, photos, threads)
     write_strips(final, photos, _spread(photos.held_out or photos.training, _MOST_STRIPS), output / "renders")
 

@@ -27,19 +27,21 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from splatworks.v1 import common_pb2 as splatworks_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esplatworks/v1/compressor.proto\x12\rsplatworks.v1\x1a#google/longrunning/operations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1asplatworks/v1/common.proto\"\xf2\x01\n\x0f\x43ompressRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\noutput_uri\x18\x02 \x01(\t\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x0c\x63\x61\x63he_policy\x18\x04 \x01(\x0e\x32\x1a.splatworks.v1.CachePolicy\x12\x14\n\x0cgaussian_uri\x18\x05 \x01(\t\x12\x12\n\ncolmap_uri\x18\x06 \x01(\t\x12/\n\x07options\x18\x07 \x01(\x0b\x32\x1e.splatworks.v1.CompressOptions\"\x11\n\x0f\x43ompressOptions\"\x9a\x01\n\x10\x43ompressResponse\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x1a.splatworks.v1.StageResult\x12\x11\n\tgaussians\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\r\n\x05ratio\x18\x04 \x01(\x01\x12\x16\n\tpsnr_loss\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\x0c\n\n_psnr_loss2^\n\x11\x43ompressorService\x12I\n\x08\x43ompress\x12\x1e.splatworks.v1.CompressRequest\x1a\x1d.google.longrunning.Operationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esplatworks/v1/compressor.proto\x12\rsplatworks.v1\x1a#google/longrunning/operations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1asplatworks/v1/common.proto\"\xf2\x01\n\x0f\x43ompressRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\noutput_uri\x18\x02 \x01(\t\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x0c\x63\x61\x63he_policy\x18\x04 \x01(\x0e\x32\x1a.splatworks.v1.CachePolicy\x12\x14\n\x0cgaussian_uri\x18\x05 \x01(\t\x12\x12\n\ncolmap_uri\x18\x06 \x01(\t\x12/\n\x07options\x18\x07 \x01(\x0b\x32\x1e.splatworks.v1.CompressOptions\":\n\x0f\x43ompressOptions\x12\'\n\x07quality\x18\x01 \x01(\x0e\x32\x16.splatworks.v1.Quality\"\x9a\x01\n\x10\x43ompressResponse\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x1a.splatworks.v1.StageResult\x12\x11\n\tgaussians\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\r\n\x05ratio\x18\x04 \x01(\x01\x12\x16\n\tpsnr_loss\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\x0c\n\n_psnr_loss*\\\n\x07Quality\x12\x17\n\x13QUALITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cQUALITY_HIGH\x10\x01\x12\x13\n\x0fQUALITY_DEFAULT\x10\x02\x12\x11\n\rQUALITY_SMALL\x10\x03\x32^\n\x11\x43ompressorService\x12I\n\x08\x43ompress\x12\x1e.splatworks.v1.CompressRequest\x1a\x1d.google.longrunning.Operationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'splatworks.v1.compressor_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_QUALITY']._serialized_start=608
+  _globals['_QUALITY']._serialized_end=700
   _globals['_COMPRESSREQUEST']._serialized_start=147
   _globals['_COMPRESSREQUEST']._serialized_end=389
   _globals['_COMPRESSOPTIONS']._serialized_start=391
-  _globals['_COMPRESSOPTIONS']._serialized_end=408
-  _globals['_COMPRESSRESPONSE']._serialized_start=411
-  _globals['_COMPRESSRESPONSE']._serialized_end=565
-  _globals['_COMPRESSORSERVICE']._serialized_start=567
-  _globals['_COMPRESSORSERVICE']._serialized_end=661
+  _globals['_COMPRESSOPTIONS']._serialized_end=449
+  _globals['_COMPRESSRESPONSE']._serialized_start=452
+  _globals['_COMPRESSRESPONSE']._serialized_end=606
+  _globals['_COMPRESSORSERVICE']._serialized_start=702
+  _globals['_COMPRESSORSERVICE']._serialized_end=796
 # @@protoc_insertion_point(module_scope)

@@ -101,11 +101,6 @@ class Manifest:
             _require(_DIGEST.fullmatch(file.sha256), f"the sha256 of {file.path} is not one in hex")
         object.__setattr__(self, "files", tuple(sorted(self.files, key=lambda file: file.path)))
 
-    @property
-    def total_bytes(self) -> int:
-        """The size of all files together."""
-        return sum(file.bytes for file in self.files)
-
     def digest(self) -> str:
         """The digest of the outputs: the same files give the same one, whenever and wherever made."""
         return files_digest(self.files)

@@ -3,7 +3,7 @@
 The child is a fresh interpreter (never a fork of a gRPC server) in a process group of its own. It gets its
 job on stdin and keeps stdin open: when the parent dies, however, the child sees the end of the file and kills
 its group, so no work outlives its server. Messages come back over a pipe, one JSON object a line; whatever
-the child and its libraries print goes to a log file of which the last lines explain a crash.
+the child and its libraries print is handed on line by line; the last lines explain a crash.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,7 @@ _LINE_LIMIT = 64 * 1024 * 1024
 _TERM_SECONDS = 0.7
 """How long a child may take to stop by itself before its process group is killed."""
 
+_BLOCK_BYTES = 64 * 1024
 _TAIL_BYTES = 2000
 _OUT_OF_MEMORY_SIGNS = ("std::bad_alloc", "MemoryError", "Cannot allocate memory")
 
@@ -81,22 +82,26 @@ class Response:
     value: bytes
 
 
+OnOutput = Callable[[str], None]
+"""Called with every line that the child or its libraries print."""
+
+
 @dataclass
 class Child:
     """One running child process. Iterate over ``updates()``, then ask for ``outcome()``."""
 
     process: asyncio.subprocess.Process
-    log: Path
     _messages: asyncio.StreamReader
     _transport: asyncio.ReadTransport
+    _output: asyncio.Task[str]
     _oom_kills_before: int
     _result: Response | reasons.StageError | None = field(default=None, init=False)
 
     @classmethod
-    async def start(cls, job: Job) -> Child:
+    async def start(cls, job: Job, on_output: OnOutput) -> Child:
         """Spawns the interpreter and hands it the job."""
         job.scratch.mkdir(parents=True, exist_ok=True)
-        log = job.scratch / "child.log"
+        oom_kills_before = oom.kill_count()
         read_end, write_end = os.pipe()
         environment = {
             **os.environ,
@@ -104,32 +109,33 @@ class Child:
             "SPLATWORKS_CHILD_PIPE": str(write_end),
             "OMP_NUM_THREADS": str(job.threads),
             "OPENBLAS_NUM_THREADS": str(job.threads),
+            "PYTHONUNBUFFERED": "1",
             "TMPDIR": str(job.scratch),
         }
-        oom_kills_before = oom.kill_count()
-        try:
-            with log.open("wb") as log_file:
+        with os.fdopen(read_end, "rb") as pipe:
+            try:
                 process = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-m", "splatworks_common.operations.child_main"),
                     stdin=asyncio.subprocess.PIPE,
-                    stdout=log_file,
-                    stderr=log_file,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.STDOUT,
                     pass_fds=(write_end,),
                     start_new_session=True,
                     env=environment,
                 )
-        finally:
-            os.close(write_end)
-        loop = asyncio.get_running_loop()
-        messages = asyncio.StreamReader(limit=_LINE_LIMIT)
-        transport, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(messages), os.fdopen(read_end, "rb")
-        )
+            finally:
+                os.close(write_end)
+            messages = asyncio.StreamReader(limit=_LINE_LIMIT)
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(messages), os.fdopen(os.dup(pipe.fileno()), "rb")
+            )
         assert process.stdin is not None
+        assert process.stdout is not None
+        output = asyncio.create_task(_read_output(process.stdout, on_output))
         with contextlib.suppress(ConnectionError):  # a child killed this early is judged by its exit status
             process.stdin.write(job.to_json())
             await process.stdin.drain()
-        return cls(process, log, messages, transport, oom_kills_before)
+        return cls(process, messages, transport, output, oom_kills_before)
 
     async def updates(self) -> AsyncIterator[Update]:
         """The child's progress, until it has nothing more to say."""
@@ -151,12 +157,14 @@ class Child:
         Raises:
             StageError: What the stage raised, or the reason of a crash.
         """
+        # The child holds its end of the pipe until it exits, so it is gone; what it may have left behind
+        # is not, and would keep its output open.
+        self._kill_group(signal.SIGKILL)
         returncode = await self.process.wait()
-        self._transport.close()
-        self._kill_group(signal.SIGKILL)  # grandchildren, if a crash left any
+        tail = await self._output
         if isinstance(self._result, Response):
             return self._result
-        raise self._result or self._crash(returncode)
+        raise self._result or self._crash(returncode, tail)
 
     async def stop(self) -> None:
         """Ends the whole process tree: politely, then by force. Returns when the process is gone."""
@@ -165,13 +173,14 @@ class Child:
             await asyncio.wait_for(self.process.wait(), _TERM_SECONDS)
         self._kill_group(signal.SIGKILL)
         await self.process.wait()
+        await self._output
+        self._transport.close()
 
     def _kill_group(self, signal_number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal_number)
 
-    def _crash(self, returncode: int) -> reasons.StageError:
-        tail = self._log_tail()
+    def _crash(self, returncode: int, tail: str) -> reasons.StageError:
         how = (
             f"was killed by {signal.Signals(-returncode).name}"
             if returncode < 0
@@ -184,10 +193,17 @@ class Child:
             )
         return reasons.Internal(f"The work's process {how}. Its last words: {tail or '(none)'}")
 
-    def _log_tail(self) -> str:
-        try:
-            with self.log.open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-                return file.read().decode(errors="replace").strip()
-        except OSError:
-            return ""
+
+async def _read_output(stream: asyncio.StreamReader, on_output: OnOutput) -> str:
+    """Hands on every line until the stream ends; returns the last words."""
+    tail, partial = b"", b""
+    while block := await stream.read(_BLOCK_BYTES):
+        tail = (tail + block)[-_TAIL_BYTES:]
+        *lines, partial = (partial + block).split(b"\n")
+        if len(partial) > _BLOCK_BYTES:  # a line without an end
+            lines, partial = [*lines, partial], b""
+        for line in lines:
+            on_output(line.decode(errors="replace"))
+    if partial:
+        on_output(partial.decode(errors="replace"))
+    return tail.decode(errors="replace").strip()

@@ -8,19 +8,23 @@ never changes; every child process is gone before its operation is done. All met
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import shutil
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from splatworks_common import reasons
-from splatworks_common.operations.child import Child, Job, Response
+from splatworks_common.operations.child import Child, Job, OnOutput, Response
 from splatworks_common.operations.meter import NOT_STARTED, Meter, Reading
 from splatworks_common.progress import Update
 from splatworks_common.stages import Steps
+
+log = logging.getLogger(__name__)
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """What a ``request_id`` must match: it becomes part of the operation's name and of a directory's."""
@@ -50,6 +54,7 @@ class Operation:
 
     Attributes:
         name: "operations/{request_id}".
+        number: Counts the operations of this server; newer ones have higher numbers.
         stage: The stage's name ("sfm").
         request_id: The id the caller gave.
         created, ended: Seconds since the epoch; ``ended`` is None while it runs.
@@ -59,6 +64,7 @@ class Operation:
     """
 
     name: str
+    number: int
     stage: str
     request_id: str
     request: bytes
@@ -66,8 +72,8 @@ class Operation:
     update: Update | None = None
     reading: Reading = NOT_STARTED
     ended: float | None = None
-    result: Response | reasons.StageError | None = None
-    _task: asyncio.Task[None] | None = field(default=None, repr=False)
+    result: Result | None = None
+    _task: asyncio.Task[Result] | None = field(default=None, repr=False)
     _stop_reason: reasons.StageError | None = None
 
     @property
@@ -75,6 +81,9 @@ class Operation:
         """True once there is a result."""
         return self.result is not None
 
+
+Result = Response | reasons.StageError
+"""How an operation ends."""
 
 Observer = Callable[[Operation], None]
 """Called when an operation starts and when it ends: metrics and logs."""
@@ -100,6 +109,7 @@ class OperationRegistry:
         self._operations: OrderedDict[str, Operation] = OrderedDict()
         self._used_ids: OrderedDict[str, None] = OrderedDict()
         self._draining = False
+        self._count = 0
 
     @property
     def running(self) -> int:
@@ -136,13 +146,16 @@ class OperationRegistry:
             raise Draining("This worker is stopping; ask another one.")
         if self.running >= self.capacity:
             raise reasons.NoFreeSlot(f"All {self.capacity} slots of this worker are taken; try again later.")
-        operation = Operation(name, stage, request_id, job.request, created=time.time())
+        self._count += 1
+        operation = Operation(name, self._count, stage, request_id, job.request, created=time.time())
         self._operations[name] = operation
         self._used_ids[request_id] = None
         if len(self._used_ids) > _REMEMBERED_IDS:
             self._used_ids.popitem(last=False)
         own_job = replace(job, scratch=self._scratch / request_id)
         operation._task = asyncio.create_task(self._run(operation, steps, own_job, timeout_seconds))
+        # A callback, since a task that is cancelled before its first step runs none of its own code.
+        operation._task.add_done_callback(lambda task: self._finish(operation, task))
         self._observer(operation)
         return operation
 
@@ -157,14 +170,13 @@ class OperationRegistry:
             raise UnknownOperation(f"There is no operation {name!r} here, or it has expired.")
         return self._operations[name]
 
-    def list(self, page_size: int, after: str = "") -> list[Operation]:
-        """Up to ``page_size`` operations, newest first, that come after the one named ``after``."""
+    def list(self, page_size: int, below: int | None = None) -> list[Operation]:
+        """Up to ``page_size`` operations, newest first, whose number is less than ``below``."""
         self._forget_expired()
-        newest_first = [self._operations[name] for name in reversed(self._operations)]
-        if after:
-            names = [operation.name for operation in newest_first]
-            newest_first = newest_first[names.index(after) + 1 :] if after in names else []
-        return newest_first[:page_size]
+        newest_first = reversed(self._operations.values())
+        return [operation for operation in newest_first if below is None or operation.number < below][
+            :page_size
+        ]
 
     async def wait(self, name: str, timeout_seconds: float | None) -> Operation:
         """The operation once it is done, or as it is when the time is up.
@@ -222,38 +234,45 @@ class OperationRegistry:
             operation._task.cancel()
         await asyncio.wait({operation._task})
 
-    async def _run(self, operation: Operation, steps: Steps, job: Job, timeout_seconds: float | None) -> None:
-        result: Response | reasons.StageError
+    async def _run(
+        self, operation: Operation, steps: Steps, job: Job, timeout_seconds: float | None
+    ) -> Result:
         try:
             async with asyncio.timeout(timeout_seconds):
-                result = await self._work(operation, steps, job)
+                return await self._work(operation, steps, job)
         except reasons.StageError as error:
-            result = error
+            return error
         except TimeoutError:
-            result = reasons.DeadlineExceeded(
-                f"The work took longer than its timeout of {timeout_seconds:.0f} s."
-            )
-        except asyncio.CancelledError:
-            result = operation._stop_reason or reasons.Cancelled("The operation was cancelled.")
+            return reasons.DeadlineExceeded(f"The work took longer than its timeout, {timeout_seconds:g} s.")
         except Exception as error:
-            result = reasons.Internal(f"The worker failed to run the operation: {error!r}")
-        operation.ended = time.time()
-        operation.result = result
-        self._observer(operation)
+            log.exception("the operation could not be run", extra=_context(operation))
+            return reasons.Internal(f"The worker failed to run the operation: {error!r}")
 
     async def _work(self, operation: Operation, steps: Steps, job: Job) -> Response:
         meter = Meter(steps, started=time.monotonic())
+
+        def on_output(line: str) -> None:
+            log.info("%s", line, extra=_context(operation))
+
         try:
-            child = await _start_unless_cancelled(job)
+            child = await _start_unless_cancelled(job, on_output)
             try:
                 async for update in child.updates():
                     operation.update = update
                     operation.reading = meter.read(update, time.monotonic())
                 return await child.outcome()
             finally:
-                await asyncio.shield(child.stop())
+                await _to_the_end(child.stop())
         finally:
-            shutil.rmtree(job.scratch, ignore_errors=True)
+            await _to_the_end(asyncio.to_thread(shutil.rmtree, job.scratch, ignore_errors=True))
+
+    def _finish(self, operation: Operation, task: asyncio.Task[Result]) -> None:
+        if task.cancelled():
+            operation.result = operation._stop_reason or reasons.Cancelled("The operation was cancelled.")
+        else:
+            operation.result = task.result()
+        operation.ended = time.time()
+        self._observer(operation)
 
     def _forget_expired(self) -> None:
         horizon = time.time() - self._ttl_seconds
@@ -262,12 +281,29 @@ class OperationRegistry:
                 del self._operations[operation.name]
 
 
-async def _start_unless_cancelled(job: Job) -> Child:
+async def _start_unless_cancelled(job: Job, on_output: OnOutput) -> Child:
     """Starts the child; a cancellation in the middle of it still ends the process that came of it."""
-    starting = asyncio.ensure_future(Child.start(job))
+    starting = asyncio.ensure_future(Child.start(job, on_output))
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
         child = await starting
-        await child.stop()
+        await _to_the_end(child.stop())
         raise
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Awaits ``work`` whatever happens; a cancellation meanwhile is raised once it is done."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+def _context(operation: Operation) -> dict[str, str]:
+    return {"request_id": operation.request_id, "stage": operation.stage}

@@ -17,7 +17,7 @@ from splatworks.v1 import common_pb2
 from splatworks_common import grpc_errors, reasons
 from splatworks_common.operations.child import Job, Response
 from splatworks_common.operations.registry import Operation, OperationRegistry
-from splatworks_common.stages import Stage, all_steps, check_request
+from splatworks_common.stages import Stage, all_steps, check_request, timeout_seconds
 
 _PAGE_SIZE, _LARGEST_PAGE = 100, 1000
 
@@ -66,11 +66,8 @@ class StageStarter:
             memory_limit_bytes=self._memory_limit_bytes,
             environment=self._environment,
         )
-        timeout = request.timeout.ToTimedelta().total_seconds() if request.HasField("timeout") else None
-        if timeout is not None and timeout <= 0:
-            raise reasons.InvalidField("timeout", "must be more than zero")
         operation = self._registry.start(
-            self._stage.name, all_steps(self._stage), request.request_id, job, timeout
+            self._stage.name, all_steps(self._stage), request.request_id, job, timeout_seconds(request)
         )
         return to_message(operation)
 
@@ -98,8 +95,8 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
         size = min(request.page_size or _PAGE_SIZE, _LARGEST_PAGE)
         if size < 0:
             raise reasons.InvalidField("page_size", "must not be negative")
-        page = self._registry.list(size + 1, after=request.page_token)
-        token = page[size - 1].name if len(page) > size else ""
+        page = self._registry.list(size + 1, below=_number(request.page_token))
+        token = str(page[size - 1].number) if len(page) > size else ""
         return operations_pb2.ListOperationsResponse(
             operations=[to_message(operation) for operation in page[:size]], next_page_token=token
         )
@@ -113,6 +110,14 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
         """Forgets a finished operation."""
         self._registry.delete(request.name)
         return empty_pb2.Empty()
+
+
+def _number(page_token: str) -> int | None:
+    if not page_token:
+        return None
+    if not page_token.isdecimal():
+        raise reasons.InvalidField("page_token", "is not a next_page_token of an earlier answer")
+    return int(page_token)
 
 
 def to_message(operation: Operation) -> operations_pb2.Operation:

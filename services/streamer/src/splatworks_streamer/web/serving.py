@@ -62,7 +62,7 @@ async def serve(app: ASGIApp, host: str, port: int) -> HttpServer:
     """Starts serving ``app``; returns when connections are accepted.
 
     Example:
-        >>> server = await serve(create_app(registry, store), "127.0.0.1", 0)
+        >>> server = await serve(create_app(registry), "127.0.0.1", 0)
         >>> print(f"http://{server.host}:{server.port}/")
         >>> await server.stop()
 

@@ -15,13 +15,7 @@ from splatworks_trainer.engine import Edit, Rates, Statistics, StepResult
 
 
 class NativeEngine:
-    """An ``Engine`` on the CPU.
-
-    Args:
-        splats: The Gaussians to start from; their SH degree is the highest that can be trained.
-        capacity: The most Gaussians there will ever be.
-        threads: CPU threads to use.
-    """
+    """An ``Engine`` on the CPU; made as ``EngineFactory`` says."""
 
     def __init__(self, splats: Splats, *, capacity: int, threads: int) -> None:
         self._sh_degree = splats.sh_degree

@@ -1,0 +1,26 @@
+"""Real captures through the whole path: every photo registered, and the quality that people are promised."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.timeout(1200)
+
+
+@pytest.mark.parametrize(
+    ("capture", "photos", "psnr"), [("brighton", 18, 17.0), ("fox/images", 50, 28.0)], ids=["brighton", "fox"]
+)
+def test_a_real_capture_reaches_its_quality(start, shared_data, tmp_path, capture, photos, psnr):
+    run = start(shared_data / capture, "-o", tmp_path / "out")
+    assert run.finish(1100) == 0, run.text
+    report, metrics, summary = (
+        json.loads((Path(tmp_path) / "out" / path).read_text())
+        for path in ("colmap/report.json", "gaussian/metrics.json", "compressed/summary.json")
+    )
+    assert report["registered"] == photos
+    assert metrics["psnr"] >= psnr
+    assert summary["psnr_loss"] <= 0.3
+    assert summary["ratio"] >= 12

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import click
+import grpc
+import pytest
+
+from splatworks_common.artifacts.settings import StoreSettings
+from splatworks_common.artifacts.store import ArtifactStore
+from splatworks_common.server import Context
+from splatworks_streamer.server import SERVICE
+
+
+def never_started(request: Any) -> Any:
+    raise AssertionError("nothing asked for an operation")
+
+
+async def test_an_address_for_the_pages_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "{}:{}".format(*taken.getsockname())
+        context = Context(
+            server=grpc.aio.server(),
+            start=never_started,  # type: ignore[arg-type]
+            store=ArtifactStore(StoreSettings("http://127.0.0.1:9", "key", "secret")),
+            options={"http_listen": address},
+            addresses={},
+        )
+
+        with pytest.raises(click.ClickException, match=f"Can not listen on {address}: .* in use"):
+            async with SERVICE.open(context):
+                pass

@@ -1,0 +1,44 @@
+"""The stage as a whole, with an engine that only pretends in place of the kernels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from splatworks_common.ply import read_ply
+from splatworks_common.progress import silent
+from splatworks_common.splats import Splats
+from splatworks_trainer.config import TrainOptions
+from splatworks_trainer.train import train
+from tests.unit.trainer.colmap_files import ImageRow, write_model, write_photo
+from tests.unit.trainer.pretend_engine import PHOTO_GREY, PretendEngine
+
+OPTIONS = TrainOptions(max_steps=6, max_gaussians=200, hold_out_every=2)
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    """Four photos of one sparse point."""
+    names = [f"{i}.jpg" for i in range(4)]
+    write_model(tmp_path / "dense/sparse", images=[ImageRow(name) for name in names])
+    for name in names:
+        write_photo(tmp_path / "dense/images" / name, np.full((30, 40, 3), PHOTO_GREY, np.uint8))
+    return tmp_path
+
+
+def test_the_engine_given_trains_and_makes_the_model(capture: Path, tmp_path: Path) -> None:
+    made: list[tuple[int, int, PretendEngine]] = []
+
+    def make_engine(splats: Splats, *, capacity: int, threads: int) -> PretendEngine:
+        made.append((capacity, threads, PretendEngine()))
+        return made[-1][-1]
+
+    summary = train(capture, tmp_path / "out", OPTIONS, silent, 3, make_engine=make_engine)
+
+    (capacity, threads, trainer), (final_capacity, _, final) = made
+    assert (capacity, threads, final_capacity) == (200, 3, 1)
+    assert len(trainer.steps) == summary.steps
+    assert final.steps == []
+    assert read_ply(tmp_path / "out" / "model.ply").means[0, 0] > 0
