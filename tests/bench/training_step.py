@@ -1,6 +1,6 @@
 """Milliseconds of one training step: render, loss, backward, Adam, statistics.
 
-    python tests/bench/training_step.py [--threads 1 2] [--repeats 15] [--ply model.ply]
+python tests/bench/training_step.py [--threads 1 2] [--repeats 15] [--ply model.ply]
 
 The scene is made up to cost what a trained one costs: three quarters of the Gaussians on the image, about
 three tiles for each at 270 x 480, long tails in size and opacity, 50 to 100 Gaussians a pixel. CPU time

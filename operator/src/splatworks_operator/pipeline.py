@@ -6,8 +6,7 @@ the request id ``{job uid}.{stage}.{attempt}`` never runs twice. Decisions rest 
 an event.
 
 Invariants: stages run in order, one at a time; a finished stage never runs again; counted attempts never
-    exceed the
-policy; percent never goes back within an attempt; a terminal phase never leaves.
+exceed the policy; percent never goes back within an attempt; a terminal phase never leaves.
 """
 
 from __future__ import annotations

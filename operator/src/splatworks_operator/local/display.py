@@ -1,8 +1,7 @@
 """What a person sees while a job runs, and the table at its end.
 
 On a terminal: one live line a stage. Elsewhere (a log, CI): a plain line whenever a stage starts, ends, or
-    has moved
-on noticeably.
+has moved on noticeably.
 """
 
 from __future__ import annotations

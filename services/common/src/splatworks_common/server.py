@@ -185,9 +185,9 @@ async def _drain(registry: OperationRegistry, grace_seconds: float, stop: _StopS
 
 def _bind(server: grpc.aio.Server, address: str) -> str:
     # TLS credentials and the authentication interceptor belong here, and with them addresses beyond loopback.
-    host, _ = loopback_address(address)
+    loopback_address(address)
     try:
-        return f"{host}:{server.add_insecure_port(address)}"
+        return f"{address.rpartition(':')[0]}:{server.add_insecure_port(address)}"
     except RuntimeError as error:
         raise click.ClickException(f"Can not listen on {address}: is the port taken? ({error})") from error
 

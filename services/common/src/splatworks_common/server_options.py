@@ -110,5 +110,5 @@ def loopback_address(address: str) -> tuple[str, int]:
     name = host.strip("[]")
     with contextlib.suppress(ValueError):
         if name == "localhost" or ipaddress.ip_address(name).is_loopback:
-            return host, int(port)
+            return name, int(port)
     raise click.UsageError(f"{host!r} is not a loopback address; services do not leave it without TLS.")

@@ -1,8 +1,8 @@
 """The operations of one server: which run, which have ended, and how many more may start.
 
 Invariants: a ``request_id`` never runs twice; at most ``capacity`` operations run at a time; a finished
-    operation
-never changes; every child process is gone before its operation is done. All methods belong to one event loop.
+operation never changes; every child process is gone before its operation is done. All methods belong to one
+event loop.
 """
 
 from __future__ import annotations
