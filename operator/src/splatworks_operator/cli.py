@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shlex
 import signal
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -114,7 +115,7 @@ async def _run(request: Request, console: Console, errors: Console, *, serve: bo
 
 
 def _serve_command(request: Request) -> str:
-    words = ["splatworks", "run", request.photos, "-o", request.out, "--profile", request.profile, "--serve"]
+    words = [sys.argv[0], "run", request.photos, "-o", request.out, "--profile", request.profile, "--serve"]
     return shlex.join(map(str, words))
 
 

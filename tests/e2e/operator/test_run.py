@@ -135,6 +135,15 @@ def test_an_output_folder_that_can_not_be_is_named(start, small_photos, tmp_path
     assert "Traceback" not in run.text
 
 
+def test_a_folder_that_no_run_has_written_is_not_replaced(start, small_photos, tmp_path):
+    (tmp_path / "colmap").mkdir()
+    (tmp_path / "colmap" / "mine.txt").write_text("precious")
+    run = start(small_photos, "-o", tmp_path)
+    assert run.finish(60) == 1
+    assert str(tmp_path / "colmap") in run.text
+    assert (tmp_path / "colmap" / "mine.txt").read_text() == "precious"
+
+
 def test_a_folder_that_is_not_there_is_named(start, tmp_path):
     run = start(tmp_path / "nowhere", "-o", tmp_path / "out")
     assert run.finish(60) == 1

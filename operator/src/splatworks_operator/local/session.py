@@ -23,7 +23,7 @@ from splatworks_common.artifacts.settings import RetryPolicy
 from splatworks_common.artifacts.store import ArtifactStore
 from splatworks_common.artifacts.uri import S3Uri
 from splatworks_common.embedded_store import EmbeddedStore
-from splatworks_common.reasons import StorageUnavailable
+from splatworks_common.reasons import InputInvalid, StorageUnavailable
 from splatworks_operator.local import photos as photos_module
 from splatworks_operator.local.garbage import collect
 from splatworks_operator.local.runner import LocalDriver, OnStatus
@@ -137,6 +137,7 @@ async def open_session(request: Request) -> AsyncIterator[Session]:
         StageError: There are no photos, ``out`` is in use by another run, or something does not start.
     """
     photos_module.check(request.photos)
+    _check_out(request.out)
     state = request.out / ".splatworks"
     logs = state / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -160,6 +161,17 @@ async def open_session(request: Request) -> AsyncIterator[Session]:
         finally:
             closing.set()
             await keeper
+
+
+def _check_out(out: Path) -> None:
+    """Refuses to replace folders that no run has written.
+
+    Raises:
+        InputInvalid: There is such a folder.
+    """
+    for folder in (out / call.folder for call in CALLS.values()):
+        if folder.exists() and not (folder / MANIFEST_NAME).is_file():
+            raise InputInvalid(f"{folder} is not a result of an earlier run; choose another folder with -o.")
 
 
 async def _keep_alive(embedded: EmbeddedStore, closing: asyncio.Event) -> None:
