@@ -170,6 +170,7 @@ async def _serve(service: Service, settings: ServerSettings, own_options: Mappin
 
 async def _drain(registry: OperationRegistry, grace_seconds: float, stop: _StopSignals) -> None:
     """Lets operations end, and their clients hear of it; at once when that is asked for."""
+    registry.begin_drain()
     if not registry.running:
         return
     draining = asyncio.create_task(registry.drain(grace_seconds))

@@ -96,6 +96,7 @@ class Child:
     _output: asyncio.Task[str]
     _oom_kills_before: int
     _result: Response | reasons.StageError | None = field(default=None, init=False)
+    _group_gone: bool = field(default=False, init=False)
 
     @classmethod
     async def start(cls, job: Job, on_output: OnOutput) -> Child:
@@ -160,7 +161,7 @@ class Child:
         # The child holds its end of the pipe until it exits, so it is gone; what it may have left behind
         # is not, and would keep its output open.
         self._kill_group(signal.SIGKILL)
-        returncode = await self.process.wait()
+        returncode = await self._ended()
         tail = await self._output
         if isinstance(self._result, Response):
             return self._result
@@ -168,13 +169,20 @@ class Child:
 
     async def stop(self) -> None:
         """Ends the whole process tree: politely, then by force. Returns when the process is gone."""
-        self._kill_group(signal.SIGTERM)
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self.process.wait(), _TERM_SECONDS)
-        self._kill_group(signal.SIGKILL)
-        await self.process.wait()
+        if not self._group_gone:
+            self._kill_group(signal.SIGTERM)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.process.wait(), _TERM_SECONDS)
+            self._kill_group(signal.SIGKILL)
+            await self._ended()
         await self._output
         self._transport.close()
+
+    async def _ended(self) -> int:
+        """The exit status, once the process is gone. Its number may be another process's from then on."""
+        returncode = await self.process.wait()
+        self._group_gone = True
+        return returncode
 
     def _kill_group(self, signal_number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
