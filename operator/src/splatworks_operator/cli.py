@@ -21,7 +21,10 @@ from splatworks_operator.local.session import Request, default_threads, open_ses
 from splatworks_operator.pipeline import JobStatus, Phase, StageState
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Photos in, a 3D scene in the browser out."
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Photos in, a 3D scene in the browser out.",
 )
 
 _INTERRUPTED = 130
@@ -98,7 +101,8 @@ async def _run(request: Request, console: Console, errors: Console, *, serve: bo
         with display.Display(console) as live:
             status = await session.run(live.show)
         console.print()
-        console.print(display.summary(status))
+        if any(stage.state is StageState.SUCCEEDED for stage in status.stages):
+            console.print(display.summary(status))
         if status.phase is not Phase.SUCCEEDED:
             _explain_failure(errors, request, status)
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +52,42 @@ def test_it_listens_on_loopback_only(running: tuple[EmbeddedStore, Path]) -> Non
     assert addresses == {"127.0.0.1"}
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_no_port_gives_or_takes_an_object_without_a_secret(
+    running: tuple[EmbeddedStore, Path], method: str
+) -> None:
+    store, _ = running
+    with ArtifactStore(store.settings) as artifacts:
+        artifacts.put_bytes(artifacts.uri("jobs/private.json"), b"private")
+        ports = {
+            connection.laddr.port
+            for connection in weed_of(store).net_connections(kind="inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        answers = [
+            _ask(port, f"/buckets/{store.settings.bucket}/jobs/private.json", method) for port in ports
+        ]
+        kept = artifacts.get_bytes(artifacts.uri("jobs/private.json"))
+
+    assert not [answer for answer in answers if b"private" in answer]
+    assert kept == b"private"
+
+
+def _ask(port: int, path: str, method: str) -> bytes:
+    """What a page in a browser on this machine would get: no credentials, an origin of its own."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}",
+        method=method,
+        data=b"changed" if method == "POST" else None,
+        headers={"Origin": "http://evil.example"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return bytes(answer.read())
+    except (OSError, http.client.HTTPException):
+        return b""
+
+
 def test_credentials_and_data_are_for_the_owner_only(running: tuple[EmbeddedStore, Path]) -> None:
     _, data = running
 
@@ -86,7 +124,8 @@ def test_two_stores_run_side_by_side(running: tuple[EmbeddedStore, Path], data: 
         assert second.settings.url != first.settings.url
         ArtifactStore(second.settings).put_bytes(ArtifactStore(second.settings).uri("x"), b"second")
 
-    assert not list(ArtifactStore(first.settings).list_objects(ArtifactStore(first.settings).uri("")))
+    objects = ArtifactStore(first.settings).list_objects(ArtifactStore(first.settings).uri(""))
+    assert "x" not in [entry.key for entry in objects]
 
 
 def write_many(store: EmbeddedStore, name: str) -> None:

@@ -141,6 +141,10 @@ async def test_a_scene_that_was_unpublished_is_gone_and_its_artifacts_stay(
         assert store.read_manifest(artifacts / "compressed") is not None
 
 
+async def test_another_host_name_is_not_answered(addresses, artifacts):
+    assert get(addresses, "/", Host="evil.example")[0] == 400
+
+
 async def test_scenes_are_listed_page_by_page(addresses, artifacts):
     slugs = ["listed-1", "listed-2", "listed-3"]
     for slug in slugs:

@@ -21,24 +21,24 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_every_photo_is_packed_under_the_name_its_owner_gave_it(photos, tmp_path):
-    pack(photos, tmp_path / "photos.zip", without=tmp_path / "out")
+    pack(photos, tmp_path / "photos.zip", without=[])
     with zipfile.ZipFile(tmp_path / "photos.zip") as archive:
         assert archive.namelist() == ["b.jpg", "day 2/a (1).jpg"]
         assert archive.read("day 2/a (1).jpg") == b"first"
 
 
 def test_the_same_photos_give_the_same_bytes_whenever_they_were_touched(photos, tmp_path):
-    pack(photos, tmp_path / "one.zip", without=tmp_path / "out")
+    pack(photos, tmp_path / "one.zip", without=[])
     for photo in photos.rglob("*.jpg"):
         photo.touch()
-    pack(photos, tmp_path / "two.zip", without=tmp_path / "out")
+    pack(photos, tmp_path / "two.zip", without=[])
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
 
 
 def test_a_link_is_not_followed(photos, tmp_path):
     (photos / "c.jpg").symlink_to(tmp_path)
     (photos / "d.jpg").symlink_to(photos / "b.jpg")
-    pack(photos, tmp_path / "photos.zip", without=tmp_path / "out")
+    pack(photos, tmp_path / "photos.zip", without=[])
     with zipfile.ZipFile(tmp_path / "photos.zip") as archive:
         assert archive.namelist() == ["b.jpg", "day 2/a (1).jpg"]
 
@@ -51,14 +51,14 @@ def names(archive: Path) -> list[str]:
 def test_what_is_no_photo_is_left_out(photos, tmp_path):
     for name in ("notes.txt", "old.zip", "clip.mp4"):
         (photos / name).write_bytes(b"?")
-    pack(photos, tmp_path / "photos.zip", without=tmp_path / "out")
+    pack(photos, tmp_path / "photos.zip", without=[])
     assert names(tmp_path / "photos.zip") == ["b.jpg", "day 2/a (1).jpg"]
 
 
 def test_earlier_results_among_the_photos_are_left_out(photos, tmp_path):
     (photos / "out" / "gaussian").mkdir(parents=True)
     (photos / "out" / "gaussian" / "render.jpg").write_bytes(b"render")
-    pack(photos, tmp_path / "photos.zip", without=photos / "out")
+    pack(photos, tmp_path / "photos.zip", without=[photos / "out" / "gaussian"])
     assert names(tmp_path / "photos.zip") == ["b.jpg", "day 2/a (1).jpg"]
 
 
@@ -67,16 +67,21 @@ def test_names_that_no_archive_may_hold_are_changed(tmp_path, name):
     folder = tmp_path / "photos"
     folder.mkdir()
     (folder / os.fsdecode(name)).write_bytes(b"photo")
-    pack(folder, tmp_path / "photos.zip", without=tmp_path / "out")
+    pack(folder, tmp_path / "photos.zip", without=[])
     assert [
         entry for entry in names(tmp_path / "photos.zip") if "\\" in entry or not entry.isprintable()
     ] == []
 
 
+def test_photos_in_the_folder_that_results_go_to_are_packed(photos, tmp_path):
+    pack(photos, tmp_path / "photos.zip", without=[photos / "colmap", photos / "gaussian"])
+    assert names(tmp_path / "photos.zip") == ["b.jpg", "day 2/a (1).jpg"]
+
+
 def test_a_folder_without_photos_is_input_not_found_with_the_remedy(tmp_path):
     (tmp_path / "photos").mkdir()
     with pytest.raises(InputNotFound, match=r"give a folder of photos or a \.zip"):
-        pack(tmp_path / "photos", tmp_path / "photos.zip", without=tmp_path / "out")
+        pack(tmp_path / "photos", tmp_path / "photos.zip", without=[])
 
 
 def test_missing_photos_are_told_at_once(tmp_path):

@@ -140,3 +140,12 @@ def test_a_record_that_can_not_be_read_says_so(
 
     with pytest.raises(InputInvalid, match="the record of scene 'fox'"):
         registry.get("fox")
+
+
+def test_a_record_that_can_not_be_read_does_not_hide_the_other_scenes(
+    store: MemoryStore, registry: SceneRegistry
+) -> None:
+    store.put_bytes(ROOT / "broken" / "scene.json", b"not json")
+    put_scene(store, "fox")
+
+    assert [scene.slug for scene in registry.list(10).scenes] == ["fox"]

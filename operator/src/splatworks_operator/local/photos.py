@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from splatworks_common.photos import is_named_like_a_photo
@@ -31,7 +32,7 @@ def check(photos: Path) -> None:
         raise InputInvalid(f"{photos} is neither a folder of photos nor a .zip of them.")
 
 
-def pack(photos: Path, archive: Path, *, without: Path) -> None:
+def pack(photos: Path, archive: Path, *, without: Collection[Path]) -> None:
     """Writes every photo below the folder ``photos`` into the zip ``archive``.
 
     Files named like something else, hidden files and links are left out. Whether a file can be used is for
@@ -40,12 +41,13 @@ def pack(photos: Path, archive: Path, *, without: Path) -> None:
     Args:
         photos: The folder.
         archive: The zip to write.
-        without: A folder whose files are left out: earlier results may lie among the photos.
+        without: Folders whose files are left out: earlier results may lie among the photos.
 
     Raises:
         InputNotFound: There are no photos.
     """
-    files = sorted(path for path in photos.rglob("*") if _is_photo(path, photos, without.resolve()))
+    results = [folder.resolve() for folder in without]
+    files = sorted(path for path in photos.rglob("*") if _is_photo(path, photos, results))
     if not files:
         raise InputNotFound(f"There are no photos in {photos}; give a folder of photos or a .zip of them.")
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:
@@ -69,11 +71,12 @@ def scene_slug(photos: Path) -> str:
     return slug or "scene"
 
 
-def _is_photo(path: Path, photos: Path, without: Path) -> bool:
+def _is_photo(path: Path, photos: Path, results: Sequence[Path]) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(photos).parts)
     if hidden or path.is_symlink() or not path.is_file() or not is_named_like_a_photo(path.name):
         return False
-    return not path.resolve().is_relative_to(without)
+    whole = path.resolve()
+    return not any(whole.is_relative_to(folder) for folder in results)
 
 
 def _entry_name(path: Path, number: int) -> str:

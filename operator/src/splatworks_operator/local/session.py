@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -111,8 +111,10 @@ class Session:
         archive = self._request.photos
         if not archive.is_file():
             archive = self._scratch / "photos.zip"
-            photos_module.pack(self._request.photos, archive, without=self._request.out)
-        uri = job_uri / "source/photos.zip"
+            results = [self._request.out / call.folder for call in CALLS.values()]
+            photos_module.pack(self._request.photos, archive, without=results)
+        name = archive.name if re.fullmatch(r"[A-Za-z0-9._-]+", archive.name) else "photos.zip"
+        uri = job_uri / "source" / name
         self._store.upload_file(archive, uri)
         return uri
 
@@ -142,8 +144,13 @@ async def open_session(request: Request) -> AsyncIterator[Session]:
     logs = state / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="splatworks-")))
         embedded = stack.enter_context(EmbeddedStore(state / "store"))
+        scratch = state / "scratch"
+        shutil.rmtree(
+            scratch, ignore_errors=True
+        )  # of a run that was killed; the store's lock keeps others out
+        scratch.mkdir()
+        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
         store = stack.enter_context(ArtifactStore(replace(embedded.settings, retry=_PATIENCE)))
         await asyncio.to_thread(collect, store)
         workers = Workers(

@@ -5,9 +5,9 @@ choose other ports and other credentials and finds every object again. One proce
 folder; a lock file says so. The store's process is on a ``tether``, so it never outlives this one, however
 this one ends.
 
-S3 requests need the random credentials made at each start. SeaweedFS's inner ports (master, volume, filer,
-admin) have none, like any loopback service they can be reached by every user of this machine and by nobody
-else.
+Every request needs secrets made at each start: S3 requests the random credentials, reads and writes at the
+filer and the volume server, behind which the same objects lie, a token signed with a random key. Loopback
+alone would not do: a page in this machine's own browser reaches it, too.
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ _MEMORY = {"GOMEMLIMIT": "300MiB", "GOGC": "50"}
 
 _FOREIGN_SETTINGS = ("AWS_", "S3_", "WEED_")
 """Variables by which SeaweedFS would take other credentials, buckets or settings than the ones given here."""
+
+_NO_ORIGIN = "http://none.invalid"
+"""No page of a browser may read answers of the store."""
 
 _PROBE_KEY = ".ready"
 _PROBE = b"\0" * 4096
@@ -185,6 +188,7 @@ class EmbeddedStore:
             shutil.rmtree(raft)
         credentials = self._data / "s3.json"
         _write_credentials(credentials, settings)
+        _write_security(self._data / "security.toml")
         command = [
             str(weed),
             "-alsologtostderr=false",
@@ -202,6 +206,8 @@ class EmbeddedStore:
             "-s3.iam=false",
             "-s3.allowDeleteBucketNotEmpty=false",
             "-s3.autoCreateBucket=false",
+            f"-filer.allowedOrigins={_NO_ORIGIN}",
+            f"-s3.allowedOrigins={_NO_ORIGIN}",
             "-webdav=false",
             "-admin.ui=false",
             "-master.telemetry=false",
@@ -220,6 +226,7 @@ class EmbeddedStore:
                 stdout=output,
                 stderr=output,
                 env={**environment, **_MEMORY},
+                cwd=self._data,  # where SeaweedFS looks for security.toml
                 start_new_session=True,
                 # The tether holds the lock too: it is free only once SeaweedFS has stopped.
                 pass_fds=(self._lock.fileno(),),
@@ -365,13 +372,24 @@ def _are_free(ports: list[int]) -> bool:
 
 
 def _write_credentials(path: Path, settings: StoreSettings) -> None:
-    """Writes SeaweedFS's identities file, readable by its owner only from the first moment."""
+    """Writes SeaweedFS's identities file."""
     identity = {
         "name": "splatworks",
         "credentials": [{"accessKey": settings.access_key, "secretKey": settings.secret_key}],
         "actions": ["Admin", "Read", "List", "Tagging", "Write"],
     }
+    _write_private(path, json.dumps({"identities": [identity]}))
+
+
+def _write_security(path: Path) -> None:
+    """Writes the keys that SeaweedFS's parts sign their requests to each other with."""
+    sections = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
+    _write_private(path, "".join(f'[{section}]\nkey = "{secrets.token_hex(32)}"\n' for section in sections))
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Writes a file that only its owner can read, from its first moment."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump({"identities": [identity]}, file)
+        file.write(text)

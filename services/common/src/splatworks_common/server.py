@@ -166,6 +166,7 @@ async def _serve(service: Service, settings: ServerSettings, own_options: Mappin
         await health_servicer.enter_graceful_shutdown()
         await _drain(registry, settings.drain_seconds, stop)
         await server.stop(_CLOSING_SECONDS)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 async def _drain(registry: OperationRegistry, grace_seconds: float, stop: _StopSignals) -> None:
@@ -236,8 +237,11 @@ class _StopSignals:
 
 def _write_ready_file(path: Path, addresses: Mapping[str, str]) -> None:
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({"pid": os.getpid(), **addresses}))
-    partial.rename(path)
+    try:
+        partial.write_text(json.dumps({"pid": os.getpid(), **addresses}))
+        partial.rename(path)
+    except OSError as error:
+        raise click.ClickException(f"Can not write the ready file {path}: {error.strerror}") from error
 
 
 def _log_operation(operation: Operation) -> None:

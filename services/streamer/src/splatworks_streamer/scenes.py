@@ -229,8 +229,8 @@ class SceneRegistry:
         for slug in slugs:
             try:
                 yield self.get(slug)
-            except InputNotFound:
-                continue  # unpublished since it was listed
+            except (InputNotFound, InputInvalid):
+                continue  # unpublished since it was listed, or not readable: the others are still there
 
     def _slugs(self) -> Iterator[str]:
         for entry in self.store.list_objects(self._root):

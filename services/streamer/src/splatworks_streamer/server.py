@@ -71,7 +71,7 @@ async def _open(context: server.Context) -> AsyncIterator[None]:
     host, port = server_options.loopback_address(address)
     pages = ArtifactStore(replace(context.store.settings, retry=BROWSER_PATIENCE), parallel=16)
     try:
-        http = await serve(create_app(scene_registry(pages)), host, port)
+        http = await serve(create_app(scene_registry(pages), hosts=("localhost", "127.0.0.1")), host, port)
     except OSError as error:
         raise click.ClickException(f"Can not listen on {address}: {error.strerror}") from error
     context.addresses["http"] = f"{host}:{http.port}"

@@ -5,6 +5,7 @@ Thin: translates messages and nothing else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
 def _number(page_token: str) -> int | None:
     if not page_token:
         return None
-    if not page_token.isdecimal():
+    if not re.fullmatch(r"[0-9]{1,18}", page_token):
         raise reasons.InvalidField("page_token", "is not a next_page_token of an earlier answer")
     return int(page_token)
 

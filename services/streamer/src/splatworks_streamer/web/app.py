@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -26,7 +28,9 @@ BROWSER_PATIENCE = RetryPolicy(attempts=3, seconds=3.0, first_pause=0.1, longest
 """For the settings of the store that pages are served from: a person who waits for a page is told soon."""
 
 
-def create_app(registry: SceneRegistry, *, static: StaticFiles | None = None) -> Starlette:
+def create_app(
+    registry: SceneRegistry, *, static: StaticFiles | None = None, hosts: Sequence[str] = ("*",)
+) -> Starlette:
     """The HTTP face over a registry of scenes and its store.
 
     Example:
@@ -37,6 +41,8 @@ def create_app(registry: SceneRegistry, *, static: StaticFiles | None = None) ->
     Args:
         registry: The scenes; its store is called from worker threads.
         static: The viewer and the pages' styles; by default those in this package.
+        hosts: Names by which the server may be asked; others get 400. On loopback they keep pages of other
+            sites from reading scenes by a name of theirs that resolves to this machine (DNS rebinding).
 
     Raises:
         FileNotFoundError: The viewer was not built into this package.
@@ -60,7 +66,10 @@ def create_app(registry: SceneRegistry, *, static: StaticFiles | None = None) ->
 
     app = Starlette(
         routes=Routes(registry, static, pages).table(),
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
+        ],
         exception_handlers={HTTPException: http_error, StageError: stage_error},
     )
     app.router.redirect_slashes = False
