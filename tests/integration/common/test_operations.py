@@ -24,8 +24,9 @@ from splatworks_common import reasons
 from splatworks_common.artifacts.settings import StoreSettings
 from splatworks_common.artifacts.store import ArtifactStore
 from splatworks_common.grpc_errors import ErrorInterceptor
+from splatworks_common.operations.channels import connect
 from splatworks_common.operations.child import Job
-from splatworks_common.operations.client import OperationState, StageClient, connect
+from splatworks_common.operations.client import OperationState, StageClient
 from splatworks_common.operations.registry import Operation, OperationRegistry
 from splatworks_common.operations.servicer import OperationsServicer, StageStarter
 from splatworks_common.reasons import Reason
@@ -203,8 +204,33 @@ async def test_a_request_id_is_not_run_again_after_its_operation_was_deleted(ser
         state = await worker.run(worker.request("succeed"))
         operations = operations_pb2_grpc.OperationsStub(worker.channel)
         await operations.DeleteOperation(operations_pb2.DeleteOperationRequest(name=state.name))
-        with pytest.raises(reasons.InputInvalid, match="used before"):
+        with pytest.raises(reasons.WorkerLost, match="used before"):
             await worker.client.start(worker.request("succeed"))
+        assert worker.events == ["started", "ended"]
+
+
+async def test_an_expired_operation_is_unknown_and_its_request_id_is_not_run_again(serve):
+    async with serve(ttl_seconds=600.0) as worker:
+        state = await worker.run(worker.request("succeed"))
+        worker.registry.get(state.name).ended -= 601.0
+        with pytest.raises(reasons.WorkerLost, match="expired") as unknown:
+            await worker.client.get(state.name)
+        with pytest.raises(reasons.WorkerLost, match="used before") as refused:
+            await worker.client.start(worker.request("succeed"))
+        assert worker.events == ["started", "ended"]
+    codes = [status_of(caught.value).code for caught in (unknown, refused)]
+    assert codes == [code_pb2.NOT_FOUND, code_pb2.ALREADY_EXISTS]
+
+
+async def test_a_request_with_renewed_keys_is_the_same_request(serve):
+    def request(worker: Worker, key: str) -> sfm_pb2.ReconstructRequest:
+        keys = sfm_pb2.SourceCredentials(access_key=key, secret_key=key)
+        return worker.request("hang", photos_credentials=keys)
+
+    async with serve() as worker:
+        first = await worker.client.start(request(worker, "old"))
+        second = await worker.client.start(request(worker, "new"))
+    assert first.name == second.name
 
 
 async def test_the_reason_a_stage_raises_reaches_the_client(serve):
@@ -259,7 +285,7 @@ async def test_cancel_ends_the_whole_process_tree_before_it_answers(serve):
 async def test_a_cancel_before_the_work_has_begun_frees_the_slot(serve):
     async with serve(capacity=1) as worker:
         job = Job(stage=TOY, request=b"", scratch=Path(), threads=1)
-        operation = worker.registry.start("toy", {"first": 1.0}, "early.toy.1", job, None)
+        operation = worker.registry.start("toy", {"first": 1.0}, "early.toy.1", job, None, identity=b"")
         await worker.registry.cancel(operation.name)
         assert worker.registry.running == 0
         state = await worker.client.get(operation.name)
@@ -403,6 +429,18 @@ async def test_draining_refuses_new_work_and_preempts_what_does_not_finish(serve
         with pytest.raises(reasons.Preempted):
             await worker.client.start(worker.request("succeed", "job.toy.2"))
     assert state.error.reason is Reason.PREEMPTED
+
+
+async def test_draining_ends_work_as_soon_as_its_state_is_kept_and_another_worker_goes_on(serve):
+    async with serve() as worker:
+        request = worker.request("keep")
+        name = (await worker.client.start(request)).name
+        await worker.registry.drain(60)  # at once: the work's process may not even have begun
+        stopped = await worker.client.get(name)
+    async with serve() as worker:
+        finished = await worker.run(request)
+    assert stopped.error.reason is Reason.PREEMPTED
+    assert finished.response is not None
 
 
 async def test_draining_lets_running_work_finish(serve):

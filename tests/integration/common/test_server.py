@@ -20,7 +20,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from splatworks.v1 import sfm_pb2, sfm_pb2_grpc
 from splatworks_common.artifacts.settings import StoreSettings
 from splatworks_common.artifacts.store import ArtifactStore
-from splatworks_common.operations.client import StageClient, connect
+from splatworks_common.operations.channels import connect
+from splatworks_common.operations.client import StageClient
 from splatworks_common.reasons import Reason
 
 COMMAND = [sys.executable, "-m", "splatworks_sfm.server"]
@@ -183,7 +184,8 @@ def test_reflection_is_off_unless_asked_for(bucket, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--listen", "0.0.0.0:0"], "not a loopback address"),
+        (["--listen", "0.0.0.0:0"], "leaves this machine; missing: --tls-cert, --tls-key, --tls-client-ca"),
+        (["--tls-cert", "none", "--tls-key", "none", "--auth-token-file", "none"], "none can not be read"),
         (["--capacity", "0"], "capacity"),
         (["--listen", "nonsense"], "host:port"),
     ],

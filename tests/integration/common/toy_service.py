@@ -28,6 +28,7 @@ if __name__ == "__main__":
     server.main(
         server.Service(
             name="toy",
+            distribution="splatworks-common",
             stage=STAGE,
             stage_reference="tests.integration.common.toy_stage:STAGE",
             full_names=["splatworks.v1.SfmService"],

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from splatworks.v1 import common_pb2, sfm_pb2
 from splatworks_common import reasons
 from splatworks_common.artifacts.store import ArtifactStore
+from splatworks_common.checkpoints import Checkpoint
 from splatworks_common.progress import Report, Update
-from splatworks_common.stages import Input, Metrics, Workspace, parse_uri
+from splatworks_common.stages import Credentials, Input, Metrics, Workspace, parse_uri
 
 
 class ToyStage:
@@ -24,7 +25,9 @@ class ToyStage:
     request_type = sfm_pb2.ReconstructRequest
 
     def inputs(self, request: sfm_pb2.ReconstructRequest) -> Mapping[str, Input]:
-        return {"photos": Input(parse_uri("photos_uri", request.photos_uri))}
+        keys = request.photos_credentials
+        credentials = Credentials(keys.access_key, keys.secret_key) if keys.access_key else None
+        return {"photos": Input(parse_uri("photos_uri", request.photos_uri), credentials=credentials)}
 
     def parameters(self, request: sfm_pb2.ReconstructRequest) -> Mapping[str, object]:
         if request.options.seed < 0:
@@ -33,7 +36,10 @@ class ToyStage:
 
     def work(self, request: sfm_pb2.ReconstructRequest, workspace: Workspace, report: Report) -> Metrics:
         behaviour = request.output_uri.rpartition("/")[2]
-        getattr(self, f"_{behaviour}")(report)
+        if behaviour == "keep":
+            self._keep(workspace.checkpoint)
+        else:
+            getattr(self, f"_{behaviour}")(report)
         photos = sorted(workspace.inputs["photos"].iterdir())
         (workspace.output / "names.txt").write_text("\n".join(photo.name for photo in photos))
         return {"total_images": len(photos)}
@@ -50,6 +56,14 @@ class ToyStage:
     def _succeed(self, report: Report) -> None:
         report(Update("first", 1, 2, "Half of the first", {"psnr": 20.5}))
         report(Update("second", 1, 1, "All of the second"))
+
+    def _keep(self, checkpoint: Checkpoint) -> None:
+        """Saves its state when the worker is stopping and never ends before; where it goes on, it ends."""
+        if checkpoint.load() is not None:
+            return
+        while not checkpoint.due(3600):
+            threading.Event().wait(0.01)
+        checkpoint.save(lambda folder: (folder / "state.txt").touch())
 
     def _hang(self, report: Report) -> None:
         """Never ends, ignores polite requests to stop, and has a child of its own."""

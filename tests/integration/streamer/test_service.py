@@ -23,7 +23,8 @@ from splatworks_common.artifacts.settings import StoreSettings
 from splatworks_common.artifacts.store import ArtifactStore
 from splatworks_common.artifacts.uri import S3Uri
 from splatworks_common.grpc_errors import from_call
-from splatworks_common.operations.client import StageClient, connect
+from splatworks_common.operations.channels import connect
+from splatworks_common.operations.client import StageClient
 from tests.unit.streamer.training_output import camera_at, splats_at, write_compressed, write_training
 
 CONTENT = b"0123456789" * 1000
@@ -39,7 +40,11 @@ def addresses(
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "splatworks_streamer.server", "--ready-file", str(ready)],
-            env={**object_store.environment(), "SPLATWORKS_SCRATCH": str(folder / "scratch")},
+            env={
+                **object_store.environment(),
+                "SPLATWORKS_SCRATCH": str(folder / "scratch"),
+                "SPLATWORKS_HTTP_HOST": "splats.example.com *.scenes.example.com",
+            },
             stderr=log,
         )
     deadline = time.monotonic() + 60
@@ -141,8 +146,16 @@ async def test_a_scene_that_was_unpublished_is_gone_and_its_artifacts_stay(
         assert store.read_manifest(artifacts / "compressed") is not None
 
 
-async def test_another_host_name_is_not_answered(addresses, artifacts):
-    assert get(addresses, "/", Host="evil.example")[0] == 400
+@pytest.mark.parametrize(
+    "host", ["splats.example.com", "a.scenes.example.com", "localhost", "127.0.0.1:8080"]
+)
+def test_the_names_of_an_ingress_and_of_this_machine_are_answered(addresses, artifacts, host):
+    assert get(addresses, "/", Host=host)[0] == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "splats.example.com.evil.example", "10.0.0.7:8080"])
+def test_another_host_name_is_not_answered(addresses, artifacts, host):
+    assert get(addresses, "/", Host=host)[0] == 400
 
 
 async def test_scenes_are_listed_page_by_page(addresses, artifacts):

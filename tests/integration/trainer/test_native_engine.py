@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from splatworks_common.checkpoints import NO_CHECKPOINT
 from splatworks_common.progress import silent
 from splatworks_common.reasons import Internal
 from splatworks_trainer.engine import Edit
@@ -13,6 +14,7 @@ from splatworks_trainer.engines.native import NativeEngine
 from splatworks_trainer.fit import fit
 from splatworks_trainer.log import TrainingLog
 from splatworks_trainer.schedule import Schedule
+from splatworks_trainer.state import Position
 from splatworks_trainer.strategy import AdaptiveDensityControl
 from splatworks_trainer.views import Photos
 from tests.integration.trainer.conftest import PHOTOS, SMALL, WIDTH, camera_around, coloured_ball
@@ -46,10 +48,11 @@ def test_a_poisoned_parameter_ends_the_run_with_its_name(
             STRATEGY,
             Schedule(20, 1.0, replace(SMALL, max_steps=20)),
             photos_of(capture),
-            rng=np.random.default_rng(0),
+            start=Position(np.random.default_rng(0)),
             threads=2,
             report=silent,
             log=log,
+            checkpoint=NO_CHECKPOINT,
         )
 
 

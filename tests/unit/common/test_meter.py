@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +26,17 @@ def test_time_left_follows_from_the_time_so_far():
 
 def test_no_time_left_is_given_before_there_is_enough_to_go_by():
     assert Meter(STEPS, started=0).read(update("features", 0.1), now=5).eta_seconds is None
+
+
+def test_time_left_leaves_out_what_an_earlier_attempt_did():
+    meter = Meter(STEPS, started=100)
+    meter.read(replace(update("features", 10), resumed=10), now=101)
+
+    # A quarter of the work was there, another one took 10 s, so the other half takes 20.
+    reading = meter.read(update("matching", 10, total=30), now=110)
+
+    assert reading.percent == pytest.approx(50)
+    assert reading.eta_seconds == pytest.approx(20)
 
 
 def test_a_step_the_stage_does_not_have_is_an_error():

@@ -24,7 +24,7 @@ async def test_an_address_for_the_pages_that_is_taken_is_named() -> None:
             server=grpc.aio.server(),
             start=never_started,  # type: ignore[arg-type]
             store=ArtifactStore(StoreSettings("http://127.0.0.1:9", "key", "secret")),
-            options={"http_listen": address},
+            options={"http_listen": address, "http_host": ()},
             addresses={},
         )
 

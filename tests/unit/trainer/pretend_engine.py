@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from splatworks_common.cameras import Camera
 from splatworks_common.splats import Splats
-from splatworks_trainer.engine import Edit, Rates, Statistics, StepResult
+from splatworks_trainer.engine import Edit, EngineState, Rates, Statistics, StepResult
 
 PHOTO_GREY = 100
 
@@ -59,3 +59,9 @@ class PretendEngine:
         if self.spoil:
             getattr(splats, self.spoil)[0] = np.nan
         return splats
+
+    def state(self) -> EngineState:
+        return {"steps": np.array(len(self.steps))}
+
+    def restore(self, state: EngineState) -> None:
+        self.steps = [""] * int(state["steps"])

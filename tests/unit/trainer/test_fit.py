@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from splatworks_common.cameras import Camera
+from splatworks_common.checkpoints import NO_CHECKPOINT
 from splatworks_common.progress import Update
 from splatworks_common.reasons import InputInvalid, Internal
 from splatworks_trainer.config import TrainOptions
 from splatworks_trainer.fit import Fit, fit
 from splatworks_trainer.log import TrainingLog
 from splatworks_trainer.schedule import Schedule
+from splatworks_trainer.state import Position
 from splatworks_trainer.stopping import StopReason
 from splatworks_trainer.strategy import AdaptiveDensityControl
 from splatworks_trainer.views import Photos, split_held_out
@@ -55,10 +57,11 @@ def run(
             AdaptiveDensityControl(100, 0, 2e-4, 1.0, 0.005),
             Schedule(options.max_steps, 1.0, options),
             Photos(tmp_path, split_held_out(cameras, hold_out_every), max_side=SIDE),
-            rng=np.random.default_rng(0),
+            start=Position(np.random.default_rng(0)),
             threads=1,
             report=(updates if updates is not None else []).append,
             log=log,
+            checkpoint=NO_CHECKPOINT,
         )
 
 

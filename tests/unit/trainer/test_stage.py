@@ -33,6 +33,10 @@ def test_an_option_of_the_request_goes_over_the_profile() -> None:
     assert (given["max_image_side"], given["max_gaussians"]) == (640, 50_000)
 
 
+def test_how_often_the_state_is_kept_makes_no_other_result() -> None:
+    assert parameters(checkpoint_seconds=600) == parameters()
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -46,6 +50,7 @@ def test_an_option_of_the_request_goes_over_the_profile() -> None:
         ("target_psnr", float("inf")),
         ("hold_out_every", 1),
         ("seed", -1),
+        ("checkpoint_seconds", 4),
     ],
 )
 def test_a_value_that_can_not_be_used_is_refused_by_the_requests_field(field: str, value: float) -> None:

@@ -18,6 +18,7 @@ from splatworks_common import reasons
 from splatworks_common.interception import Call, UnaryInterceptor
 from splatworks_common.operations.registry import (
     Draining,
+    OperationForgotten,
     OperationRunning,
     RequestIdReused,
     UnknownOperation,
@@ -80,6 +81,16 @@ def from_call(error: grpc.aio.AioRpcError) -> StageError:
     return reasons.Internal(f"{error.details()} (gRPC code {error.code().name})")
 
 
+def unauthenticated(message: str, why: str) -> status_pb2.Status:
+    """The refusal of a call without the right identity.
+
+    Its reason is ``WorkerLost``: to a caller the worker is of no use, and that is the platform's doing.
+    """
+    info = _error_info(Reason.WORKER_LOST)
+    info.metadata["why"] = why
+    return _status(code_pb2.UNAUTHENTICATED, message, [info])
+
+
 class ErrorInterceptor(UnaryInterceptor):
     """Answers a handler's ``StageError`` with its status, so that handlers simply raise."""
 
@@ -91,6 +102,9 @@ class ErrorInterceptor(UnaryInterceptor):
             status = to_status(error)
         except RequestIdReused as error:
             status = _status(code_pb2.ALREADY_EXISTS, str(error), [_error_info(Reason.INPUT_INVALID)])
+        except OperationForgotten as error:
+            # It ran, and only its output can tell how that ended: no mistake of the caller.
+            status = _status(code_pb2.ALREADY_EXISTS, str(error), [_error_info(Reason.WORKER_LOST)])
         except OperationRunning as error:
             status = _status(code_pb2.FAILED_PRECONDITION, str(error), [_error_info(Reason.INPUT_INVALID)])
         except UnknownOperation as error:

@@ -1,10 +1,12 @@
-"""What server interceptors share: wrapping unary handlers, and leaving streams alone.
+"""What server interceptors share: standing around unary handlers, and standing before any.
 
-The streams of health and reflection live as long as their clients like and raise no errors of ours.
+``UnaryInterceptor`` leaves streams alone: those of health and reflection live as long as their clients like
+and raise no errors of ours. ``guarded`` spares none.
 """
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -46,3 +48,31 @@ class UnaryInterceptor(grpc.aio.ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(
             answer, handler.request_deserializer, handler.response_serializer
         )
+
+
+Check = Callable[[Any], Awaitable[None]]
+"""Looks at a call's context and aborts the call, or returns."""
+
+_KINDS = (
+    ("unary_unary", grpc.unary_unary_rpc_method_handler),
+    ("unary_stream", grpc.unary_stream_rpc_method_handler),
+    ("stream_unary", grpc.stream_unary_rpc_method_handler),
+    ("stream_stream", grpc.stream_stream_rpc_method_handler),
+)
+
+
+def guarded(handler: grpc.RpcMethodHandler[Any, Any], check: Check) -> grpc.RpcMethodHandler[Any, Any]:
+    """The same handler, of whichever kind, with ``check`` before its first step."""
+    kind, make = next((kind, make) for kind, make in _KINDS if getattr(handler, kind) is not None)
+    behaviour = getattr(handler, kind)
+
+    async def answer(request: Any, context: Any) -> Any:
+        await check(context)
+        answering = behaviour(request, context)
+        if not inspect.isasyncgen(answering):
+            return await answering
+        async for message in answering:
+            await context.write(message)
+        return None
+
+    return make(answer, handler.request_deserializer, handler.response_serializer)

@@ -7,6 +7,7 @@ Every label has few values: methods, codes, stages and reasons; never a job, a u
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -54,6 +55,15 @@ class StageMetrics:
             return
         self._finished.labels(self._stage, "Succeeded").inc()
         self._seconds.labels(self._stage).observe(operation.ended - operation.created)
+
+
+def export_certificate_expiry(registry: CollectorRegistry, expiry: Callable[[], float]) -> None:
+    """``splatworks_tls_certificate_expiry_seconds``: read at every scrape, so a renewal shows at once."""
+    Gauge(
+        "splatworks_tls_certificate_expiry_seconds",
+        "When the server's certificate ends, in seconds since the epoch.",
+        registry=registry,
+    ).set_function(expiry)
 
 
 class CallMetricsInterceptor(UnaryInterceptor):

@@ -21,6 +21,7 @@ class Update:
         message: A short human sentence without the numbers ("Extracting features").
         metrics: Figures worth watching while it runs (``{"psnr": 27.1, "gaussians": 41200}``).
         unit: What ``done`` and ``total`` count ("photos"); "" where the numbers mean nothing to people.
+        resumed: How much of ``done`` an earlier attempt did: it says nothing about the time still to go.
     """
 
     step: str
@@ -29,6 +30,7 @@ class Update:
     message: str
     metrics: Mapping[str, float] = field(default_factory=dict)
     unit: str = ""
+    resumed: float = 0.0
 
 
 Report = Callable[[Update], None]

@@ -1,8 +1,9 @@
 """Starts a service the same way every time: options, gRPC server, health, metrics, logs, graceful stop.
 
 A service brings its ``Service`` description; ``main`` does the rest. Every option is also an environment
-variable: ``--drain-seconds`` is ``SPLATWORKS_DRAIN_SECONDS``. Servers listen on loopback only: ``_bind`` is
-the one place where TLS and authentication will let them leave it.
+variable: ``--drain-seconds`` is ``SPLATWORKS_DRAIN_SECONDS``. What a caller meets, from the outside in: the
+metrics, the question who calls (not on loopback, unless asked for), errors as statuses, the question which
+process is meant, the servicers. Health and metrics may be served anywhere: they tell no secrets.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +31,21 @@ from google.longrunning import operations_pb2_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from splatworks_common import logs
+from splatworks.v1 import worker_pb2_grpc
+from splatworks_common import logs, server_options
 from splatworks_common.artifacts.settings import StoreSettings
 from splatworks_common.artifacts.store import ArtifactStore
 from splatworks_common.grpc_errors import ErrorInterceptor
-from splatworks_common.metrics import CallMetricsInterceptor, StageMetrics
+from splatworks_common.identity import IdentityInterceptor, RefusedCalls
+from splatworks_common.metrics import CallMetricsInterceptor, StageMetrics, export_certificate_expiry
 from splatworks_common.operations.registry import Operation, OperationRegistry
 from splatworks_common.operations.servicer import OperationsServicer, StageStarter
+from splatworks_common.operations.worker import InstanceInterceptor, Worker, WorkerServicer
 from splatworks_common.reasons import StageError
-from splatworks_common.server_options import ServerSettings, loopback_address, server_options
+from splatworks_common.server_options import Security, ServerSettings
 from splatworks_common.stages import Stage
+from splatworks_common.tls import ServerCertificates, UnusableCertificate
+from splatworks_common.tokens import TokenFile, UnusableToken
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +55,7 @@ _SERVER_OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 1),
 )
 _CLOSING_SECONDS = 1.0
+_WORKER_SERVICE = "splatworks.v1.WorkerService"
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,7 @@ class Service:
 
     Attributes:
         name: "sfm", "trainer", "compressor" or "streamer".
+        distribution: What it was installed with ("splatworks-sfm"); its version is the service's.
         stage: The stage its operations run.
         stage_reference: The stage as "module:attribute", for child processes.
         full_names: The gRPC services it offers ("splatworks.v1.SfmService").
@@ -83,6 +92,7 @@ class Service:
     """
 
     name: str
+    distribution: str
     stage: Stage[Any]
     stage_reference: str
     full_names: Sequence[str]
@@ -104,7 +114,7 @@ def main(service: Service) -> None:
 
     command = click.Command(
         f"splatworks-{service.name}",
-        params=[*server_options(), *service.options],
+        params=[*server_options.server_options(), *service.options],
         callback=run,
         help=f"Serves the {service.name} stage over gRPC. Every option is also an environment variable.",
         context_settings={"auto_envvar_prefix": "SPLATWORKS", "show_default": True},
@@ -141,19 +151,32 @@ async def _serve(service: Service, settings: ServerSettings, own_options: Mappin
         threads=settings.threads,
         memory_limit_bytes=settings.memory_limit_mb * 2**20 if settings.memory_limit_mb else None,
     )
+    worker = Worker(service.stage.name, metadata.version(service.distribution))
+    guard = _Guard(server_options.security(settings), metrics)
     server = grpc.aio.server(
-        interceptors=[CallMetricsInterceptor(metrics), ErrorInterceptor()], options=_SERVER_OPTIONS
+        interceptors=[
+            CallMetricsInterceptor(metrics),
+            *guard.interceptors,
+            ErrorInterceptor(),
+            InstanceInterceptor(worker),
+        ],
+        options=_SERVER_OPTIONS,
     )
     operations_pb2_grpc.add_OperationsServicer_to_server(OperationsServicer(registry), server)
+    worker_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerServicer(worker, registry), server)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if settings.reflection:
-        names = [*service.full_names, "google.longrunning.Operations", health.SERVICE_NAME]
+        names = [*service.full_names, _WORKER_SERVICE, "google.longrunning.Operations", health.SERVICE_NAME]
         reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)
 
-    addresses = {"grpc": _bind(server, settings.listen)}
+    addresses = {"grpc": _bind(server, settings.listen, guard.credentials)}
     context = Context(server, start, ArtifactStore(store_settings), own_options, addresses)
-    async with service.open(context), _metrics_endpoint(metrics, settings.metrics_listen, addresses):
+    async with (
+        service.open(context),
+        _metrics_endpoint(metrics, settings.metrics_listen, addresses),
+        _health_endpoint(health_servicer, settings.health_listen, addresses),
+    ):
         await server.start()
         for name in ("", *service.full_names):
             await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -185,25 +208,65 @@ async def _drain(registry: OperationRegistry, grace_seconds: float, stop: _StopS
         await asyncio.sleep(_CLOSING_SECONDS)  # clients that poll learn how their operations ended
 
 
-def _bind(server: grpc.aio.Server, address: str) -> str:
-    # TLS credentials and the authentication interceptor belong here, and with them addresses beyond loopback.
-    loopback_address(address)
+class _Guard:
+    """What stands between a gRPC listener and strangers: nothing on loopback, else TLS and an interceptor."""
+
+    def __init__(self, security: Security | None, metrics: prometheus_client.CollectorRegistry) -> None:
+        self.credentials: grpc.ServerCredentials | None = None
+        self.interceptors: list[grpc.aio.ServerInterceptor] = []
+        refused = RefusedCalls(metrics)
+        if security is None:
+            return
+        try:
+            certificates = ServerCertificates(security.tls)
+            token = TokenFile(security.token_file) if security.token_file else None
+        except (UnusableCertificate, UnusableToken) as error:
+            raise click.ClickException(f"Can not start: {error}.") from error
+        self.credentials = certificates.credentials()
+        self.interceptors = [IdentityInterceptor(security.allowed_sans, token, refused)]
+        export_certificate_expiry(metrics, certificates.expiry)
+
+
+def _bind(server: grpc.aio.Server, listen: str, credentials: grpc.ServerCredentials | None = None) -> str:
+    address = server_options.listen_address(listen)
     try:
-        return f"{address.rpartition(':')[0]}:{server.add_insecure_port(address)}"
+        if credentials is None:
+            port = server.add_insecure_port(str(address))
+        else:
+            port = server.add_secure_port(str(address), credentials)
     except RuntimeError as error:
-        raise click.ClickException(f"Can not listen on {address}: is the port taken? ({error})") from error
+        raise click.ClickException(f"Can not listen on {listen}: is the port taken? ({error})") from error
+    return str(replace(address, port=port))
+
+
+@contextlib.asynccontextmanager
+async def _health_endpoint(
+    servicer: health.aio.HealthServicer, listen: str | None, addresses: dict[str, str]
+) -> AsyncIterator[None]:
+    """Serves the health of the main server in plaintext, and nothing else."""
+    if listen is None:
+        yield
+        return
+    server = grpc.aio.server(options=_SERVER_OPTIONS)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    addresses["health"] = _bind(server, listen)
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop(None)
 
 
 @contextlib.asynccontextmanager
 async def _metrics_endpoint(
-    registry: prometheus_client.CollectorRegistry, address: str, addresses: dict[str, str]
+    registry: prometheus_client.CollectorRegistry, listen: str, addresses: dict[str, str]
 ) -> AsyncIterator[None]:
-    host, port = loopback_address(address)
+    address = server_options.listen_address(listen)
     try:
-        httpd, thread = prometheus_client.start_http_server(port, host, registry)
+        httpd, thread = prometheus_client.start_http_server(address.port, address.host, registry)
     except OSError as error:
-        raise click.ClickException(f"Can not listen on {address}: {error.strerror}") from error
-    addresses["metrics"] = f"{host}:{httpd.server_port}"
+        raise click.ClickException(f"Can not listen on {listen}: {error.strerror}") from error
+    addresses["metrics"] = str(replace(address, port=httpd.server_port))
     try:
         yield
     finally:

@@ -2,16 +2,19 @@
 
 ``execute`` is the same for every stage and runs inside the operation's child process. The manifest alone
 decides that a stage is done: an output that has one is never made again, and a finished output of the same
-digest elsewhere is copied inside the store instead of being made again.
+digest elsewhere is copied inside the store instead of being made again. Work that saves its state goes on
+where an attempt before it got to; the checkpoint is deleted once there is a manifest.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
+import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -21,10 +24,13 @@ from google.protobuf.message import Message
 from splatworks.v1 import common_pb2
 from splatworks_common import reasons
 from splatworks_common.artifacts.cache import StageCache
+from splatworks_common.artifacts.checkpoint import StoredCheckpoint, Work
 from splatworks_common.artifacts.manifest import MANIFEST_NAME, Manifest, input_digest
+from splatworks_common.artifacts.retry import CredentialsRefused
 from splatworks_common.artifacts.store import ArtifactStore, Commit
 from splatworks_common.artifacts.transfer import OnProgress
 from splatworks_common.artifacts.uri import S3Uri
+from splatworks_common.checkpoints import Checkpoint
 from splatworks_common.progress import Report, Update
 
 Steps = Mapping[str, float]
@@ -41,6 +47,19 @@ RequestT = TypeVar("RequestT", bound=Message, contravariant=True)
 
 
 @dataclass(frozen=True)
+class Credentials:
+    """Keys for an input; shown nowhere.
+
+    Attributes:
+        access_key: Who asks.
+        secret_key: The secret that belongs to it.
+    """
+
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Input:
     """One input of a stage.
 
@@ -48,11 +67,14 @@ class Input:
         uri: An s3:// prefix, or one object.
         is_object: True where ``uri`` is one object.
         only: What the names of the files that the stage needs begin with ("dense/images/").
+        credentials: The keys to read it with, where they are not the service's own. The request's field for
+            them is named after the input ("photos_credentials").
     """
 
     uri: S3Uri
     is_object: bool = False
     only: str = ""
+    credentials: Credentials | None = None
 
 
 @dataclass(frozen=True)
@@ -64,12 +86,14 @@ class Workspace:
         output: What the stage writes here becomes its artifacts.
         scratch: For anything else; thrown away afterwards.
         threads: How many threads the work may use.
+        checkpoint: Keeps the state of the work for the next attempt; a short work need not use it.
     """
 
     inputs: Mapping[str, Path]
     output: Path
     scratch: Path
     threads: int
+    checkpoint: Checkpoint
 
 
 class Stage(Protocol[RequestT]):
@@ -158,9 +182,25 @@ def all_steps(stage: Stage[Any]) -> Steps:
 
 
 def execute(
-    stage: Stage[Any], request: Any, store: ArtifactStore, *, scratch: Path, threads: int, report: Report
+    stage: Stage[Any],
+    request: Any,
+    store: ArtifactStore,
+    *,
+    scratch: Path,
+    threads: int,
+    report: Report,
+    stopping: threading.Event,
 ) -> Message:
     """Runs ``request`` to a finished output in the store, or finds one that is already there.
+
+    Args:
+        stage: The stage.
+        request: A request of its type, checked before.
+        store: Where inputs and output are.
+        scratch: A folder of this run's own.
+        threads: How many threads the work may use.
+        report: Told the progress.
+        stopping: Set when the worker is told to stop: work that saves its state does so and ends.
 
     Raises:
         StageError: With the reason why there is no result.
@@ -169,6 +209,10 @@ def execute(
     inputs = _Inputs(stage.inputs(request), store, scratch / "inputs", report)
     digest = input_digest(stage.name, stage.version, inputs.digests(), stage.parameters(request))
 
+    checkpoint = StoredCheckpoint(
+        store, output_uri, Work(stage.name, stage.version, digest), scratch / "checkpoint", stopping
+    )
+
     manifest = _finished(store, output_uri, digest)
     cached = manifest is not None
     reuse = request.cache_policy != common_pb2.CACHE_POLICY_NEVER
@@ -176,13 +220,14 @@ def execute(
         manifest = _copy_from_cache(store, stage.name, digest, output_uri)
         cached = manifest is not None
     if manifest is None:
-        workspace = Workspace(inputs.fetch(), scratch / "output", scratch / "work", threads)
+        workspace = Workspace(inputs.fetch(), scratch / "output", scratch / "work", threads, checkpoint)
         workspace.output.mkdir(parents=True)
         workspace.scratch.mkdir(parents=True)
         started = time.monotonic()
         metrics = stage.work(request, workspace, report)
-        seconds = time.monotonic() - started
+        seconds = checkpoint.seconds_before + time.monotonic() - started
         manifest = _store_output(stage, store, workspace, output_uri, digest, metrics, seconds, report)
+    checkpoint.discard()
     report(Update(_STORE, 1, 1, "Reusing a finished result" if cached else "Stored", manifest.metrics))
     return stage.finish(request, _result(manifest, output_uri, cached), manifest.metrics, store)
 
@@ -194,10 +239,10 @@ class _Inputs:
         self, inputs: Mapping[str, Input], store: ArtifactStore, directory: Path, report: Report
     ) -> None:
         self._inputs = inputs
-        self._store = store
+        self._stores = {name: _opened(store, given.credentials) for name, given in inputs.items()}
         self._directory = directory
         self._report = report
-        self._manifests = {name: store.read_manifest(given.uri) for name, given in inputs.items()}
+        self._manifests = {name: self._read_manifest(name) for name in inputs}
 
     def digests(self) -> list[str]:
         """The digest of each input, in order: its manifest's, else that of its downloaded files."""
@@ -210,6 +255,10 @@ class _Inputs:
         """All inputs as local files."""
         return {name: self._fetch_one(name) for name in self._inputs}
 
+    def _read_manifest(self, name: str) -> Manifest | None:
+        with _blaming_credentials(name, self._inputs[name]):
+            return self._stores[name].read_manifest(self._inputs[name].uri)
+
     def _fetch_one(self, name: str) -> Path:
         given, target = self._inputs[name], self._directory / name
         if target.exists():
@@ -217,13 +266,14 @@ class _Inputs:
         partial = target.with_name(f"{name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        self._download(given, self._manifests[name], partial)
+        with _blaming_credentials(name, given):
+            self._download(self._stores[name], given, self._manifests[name], partial)
         return partial.rename(target)
 
-    def _download(self, given: Input, manifest: Manifest | None, target: Path) -> None:
+    def _download(self, store: ArtifactStore, given: Input, manifest: Manifest | None, target: Path) -> None:
         on_progress = _in_megabytes(self._report, _FETCH, "Fetching the inputs")
         if manifest is not None:
-            self._store.download_artifact(
+            store.download_artifact(
                 given.uri,
                 target,
                 manifest=manifest,
@@ -232,9 +282,31 @@ class _Inputs:
             )
         elif given.is_object:
             name = given.uri.key.rpartition("/")[2]
-            self._store.download_file(given.uri, target / name, on_progress=on_progress)
+            store.download_file(given.uri, target / name, on_progress=on_progress)
         else:
-            self._store.download_directory(given.uri, target, on_progress=on_progress)
+            store.download_directory(given.uri, target, on_progress=on_progress)
+
+
+def _opened(store: ArtifactStore, credentials: Credentials | None) -> ArtifactStore:
+    """The same store, asked with an input's own keys where it has some."""
+    if credentials is None:
+        return store
+    return ArtifactStore(
+        replace(store.settings, access_key=credentials.access_key, secret_key=credentials.secret_key)
+    )
+
+
+@contextlib.contextmanager
+def _blaming_credentials(name: str, given: Input) -> Iterator[None]:
+    """Makes keys that the store does not accept the fault of the request that brought them."""
+    try:
+        yield
+    except CredentialsRefused as error:
+        if given.credentials is None:
+            raise
+        raise reasons.InvalidField(
+            f"{name}_credentials", f"the store does not accept them for {given.uri}; check both keys"
+        ) from error
 
 
 def _digest_of_files(path: Path) -> str:

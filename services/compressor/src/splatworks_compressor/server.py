@@ -37,6 +37,7 @@ async def _open(context: server.Context) -> AsyncIterator[None]:
 
 SERVICE = server.Service(
     name="compressor",
+    distribution="splatworks-compressor",
     stage=STAGE,
     stage_reference="splatworks_compressor.stage:STAGE",
     full_names=["splatworks.v1.CompressorService"],

@@ -186,6 +186,42 @@ void Model::reset_statistics() {
   for (float* data : {grad2d_.data(), views_.data(), radii_.data()}) std::fill(data, data + count_, 0.0f);
 }
 
+void Model::read_state(const State<float>& state) const {
+  const std::int64_t floats = block_count(count_) * kBlockFloats;
+  std::copy_n(parameters_.data(), floats, state.parameters);
+  if (first_.empty()) {
+    std::fill_n(state.first, floats, 0.0f);
+    std::fill_n(state.second, floats, 0.0f);
+  } else {
+    std::copy_n(first_.data(), floats, state.first);
+    std::copy_n(second_.data(), floats, state.second);
+  }
+  std::copy_n(grad2d_.data(), count_, state.grad2d);
+  std::copy_n(views_.data(), count_, state.views);
+  std::copy_n(radii_.data(), count_, state.radii);
+}
+
+void Model::restore(const State<const float>& state, std::int64_t count, std::int64_t steps) {
+  const auto table = [this, count](const float* from) {
+    ZeroedFloats blocks(block_count(capacity_) * kBlockFloats);
+    std::copy_n(from, block_count(count) * kBlockFloats, blocks.data());
+    return blocks;
+  };
+  const auto column = [this, count](const float* from) {
+    ZeroedFloats values(block_count(capacity_) * kBlock);
+    std::copy_n(from, count, values.data());
+    return values;
+  };
+  parameters_ = table(state.parameters);
+  first_ = table(state.first);
+  second_ = table(state.second);
+  grad2d_ = column(state.grad2d);
+  views_ = column(state.views);
+  radii_ = column(state.radii);
+  count_ = count;
+  steps_ = steps;
+}
+
 std::array<std::int64_t, kGroups> Model::count_not_finite() {
   std::vector<std::array<std::int64_t, kGroups>> found(static_cast<std::size_t>(block_count(count_)));
   pool_.for_ranges(block_count(count_), kBlocksPerTask, [&](std::int64_t begin, std::int64_t end) {

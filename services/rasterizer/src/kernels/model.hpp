@@ -40,6 +40,13 @@ struct Rates {
   float means, log_scales, quats, opacities, sh0, shN;
 };
 
+// Everything the next steps depend on, as of `count` Gaussians.
+template <typename T>
+struct State {
+  T *parameters, *first, *second;  // block_count(count) blocks as in layout.hpp
+  T *grad2d, *views, *radii;       // [count]
+};
+
 constexpr int kGroups = 6;  // means, log_scales, quats, opacities, sh0, shN
 
 // Not thread-safe: one call at a time. Arguments are trusted (Python checks them), memory shortage is
@@ -69,6 +76,13 @@ class Model {
   const float* views() const { return views_.data(); }
   const float* radii() const { return radii_.data(); }
   void reset_statistics();
+
+  // How many steps were done: what Adam's bias correction counts.
+  std::int64_t steps() const { return steps_; }
+  // Copies the state out; before the first step all moments are zero.
+  void read_state(const State<float>& state) const;
+  // Becomes the model that the state was read from, whatever this one was; count is at most the capacity.
+  void restore(const State<const float>& state, std::int64_t count, std::int64_t steps);
 
   // Gaussians with a NaN or an infinity, in each parameter group.
   std::array<std::int64_t, kGroups> count_not_finite();

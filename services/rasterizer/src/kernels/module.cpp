@@ -26,6 +26,8 @@ template <typename T>
 using Image = nb::ndarray<T, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu>;
 template <typename T>
 using Bands = nb::ndarray<T, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu>;
+template <typename T>
+using Blocks = nb::ndarray<T, nb::shape<-1, splat::kRows, splat::kBlock>, nb::c_contig, nb::device::cpu>;
 using Matrix = nb::ndarray<const double, nb::shape<4, 4>, nb::c_contig, nb::device::cpu>;
 
 using Rgb = std::array<float, 3>;
@@ -118,6 +120,23 @@ void read_statistics(const Model& model, const Vector<float>& grad2d, const Vect
   std::copy_n(model.radii(), model.count(), radii.data());
 }
 
+void read_state(const Model& model, const Blocks<float>& parameters, const Blocks<float>& first,
+                const Blocks<float>& second, const Vector<float>& grad2d, const Vector<float>& views,
+                const Vector<float>& radii) {
+  const nb::gil_scoped_release release;
+  model.read_state(
+      {parameters.data(), first.data(), second.data(), grad2d.data(), views.data(), radii.data()});
+}
+
+void restore(Model& model, const Blocks<const float>& parameters, const Blocks<const float>& first,
+             const Blocks<const float>& second, const Vector<const float>& grad2d,
+             const Vector<const float>& views, const Vector<const float>& radii, std::int64_t steps) {
+  const auto count = static_cast<std::int64_t>(grad2d.shape(0));
+  const nb::gil_scoped_release release;
+  model.restore({parameters.data(), first.data(), second.data(), grad2d.data(), views.data(), radii.data()},
+                count, steps);
+}
+
 double ssim(const Image<const float>& a, const Image<const float>& b, int threads) {
   const nb::gil_scoped_release release;
   const splat::FlushDenormals flush;
@@ -146,6 +165,10 @@ NB_MODULE(MODULE_NAME, m) {
            "gradient"_a)
       .def("read_statistics", &read_statistics, "grad2d"_a, "views"_a, "radii"_a)
       .def("reset_statistics", &Model::reset_statistics)
+      .def_prop_ro("steps", &Model::steps)
+      .def("read_state", &read_state, "parameters"_a, "first"_a, "second"_a, "grad2d"_a, "views"_a, "radii"_a)
+      .def("restore", &restore, "parameters"_a, "first"_a, "second"_a, "grad2d"_a, "views"_a, "radii"_a,
+           "steps"_a)
       .def("count_not_finite", &Model::count_not_finite, nb::call_guard<nb::gil_scoped_release>());
   m.def("ssim", &ssim, "a"_a, "b"_a, "threads"_a);
 }

@@ -71,6 +71,31 @@ class Model:
 
     def read_statistics(self, grad2d: _Floats, views: _Floats, radii: _Floats) -> None: ...
     def reset_statistics(self) -> None: ...
+    @property
+    def steps(self) -> int: ...
+    def read_state(
+        self,
+        parameters: _Floats,
+        first: _Floats,
+        second: _Floats,
+        grad2d: _Floats,
+        views: _Floats,
+        radii: _Floats,
+    ) -> None:
+        """Fills three tables ``[ceil(N / 64), 59, 64]`` and three columns ``[N]``."""
+
+    def restore(
+        self,
+        parameters: _Floats,
+        first: _Floats,
+        second: _Floats,
+        grad2d: _Floats,
+        views: _Floats,
+        radii: _Floats,
+        steps: int,
+    ) -> None:
+        """Becomes the model that ``read_state`` looked at."""
+
     def count_not_finite(self) -> list[int]:
         """Gaussians with a NaN or an infinity in means, log_scales, quats, opacities, sh0, shN."""
 

@@ -12,6 +12,7 @@ A model is used by one thread at a time; its own threads are its own affair.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
 from typing import TypeAlias
 
@@ -28,6 +29,8 @@ MAX_IMAGE_SIDE = 32_768
 """Longest image side in pixels: positions are float32 and must resolve a small part of a pixel."""
 
 _BLACK: Colour = (0.0, 0.0, 0.0)
+_ROWS, _BLOCK = 59, 64
+"""The kernels keep Gaussians in blocks of 64, ``[59, 64]`` each; see ``layout.hpp``."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,44 @@ class GaussianModel:
         self._native.keep(np.ascontiguousarray(keep).view(np.uint8))
         self._native.append(*columns)
 
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """A copy of all that the next calls depend on: parameters, moments, statistics, number of steps.
+
+        Returns:
+            ``parameters``, ``first`` and ``second`` moments as the kernels keep them, ``[ceil(N / 64), 59,
+            64]`` float32 with zeros in unused places; ``grad2d``, ``views``, ``radii``, ``[N]`` float32;
+            ``steps``, one int64.
+        """
+        n = self.count
+        tables = [np.empty((-(-n // _BLOCK), _ROWS, _BLOCK), np.float32) for _ in range(3)]
+        columns = [np.empty(n, np.float32) for _ in range(3)]
+        self._native.read_state(*tables, *columns)
+        names = ("parameters", "first", "second", "grad2d", "views", "radii")
+        arrays = dict(zip(names, [*tables, *columns], strict=True))
+        return {**arrays, "steps": np.array(self._native.steps, np.int64)}
+
+    def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Becomes, to the last bit, the model whose ``state`` this is; the number of threads stays.
+
+        Raises:
+            ValueError: It is no such state, or holds more Gaussians than the capacity. The model is then as
+                it was.
+        """
+        n = len(state["views"]) if "views" in state and state["views"].ndim == 1 else -1
+        if not 0 <= n <= self._capacity:
+            raise ValueError(f"the state is not one of at most {self._capacity} Gaussians")
+        table, column = (-(-n // _BLOCK), _ROWS, _BLOCK), (n,)
+        tables = [_checked(state, name, table) for name in ("parameters", "first", "second")]
+        columns = [_checked(state, name, column) for name in ("grad2d", "views", "radii")]
+        if any(blocks[-1:, :, n - (len(blocks) - 1) * _BLOCK :].any() for blocks in tables):
+            raise ValueError("the state has values in unused places")
+        steps = state.get("steps")
+        if steps is None or steps.shape != () or steps.dtype != np.int64 or int(steps) < 0:
+            raise ValueError("the state has no number of steps")
+        parameters, first, second = tables
+        grad2d, views, radii = columns
+        self._native.restore(parameters, first, second, grad2d, views, radii, int(steps))
+
     def check_finite(self) -> None:
         """Looks at every parameter; cheap beside a step.
 
@@ -271,6 +312,16 @@ def _columns(
         np.ascontiguousarray(splats.sh0, np.float32),
         np.ascontiguousarray(splats.shN, np.float32),
     )
+
+
+def _checked(
+    state: Mapping[str, NDArray[np.generic]], name: str, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    values = state.get(name)
+    if values is None or values.dtype != np.float32 or values.shape != shape:
+        found = "nothing" if values is None else f"{values.dtype} {values.shape}"
+        raise ValueError(f"{name} of the state is {found}, not float32 {shape}")
+    return np.ascontiguousarray(values, np.float32)
 
 
 def _check_degree(sh_degree: int) -> None:

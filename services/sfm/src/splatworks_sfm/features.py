@@ -1,7 +1,7 @@
 """Finds features in every photo and fills the COLMAP database with them.
 
 Cameras and images are written before the first feature, in the photos' order: so a group has exactly one
-camera however the work is cut up, and ids do not depend on which thread was first.
+camera however the work is cut up, be it in attempts, and ids do not depend on which thread was first.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from splatworks_common.progress import Report, Update
 from splatworks_sfm.config import SfmOptions
+from splatworks_sfm.filling import Filling
 from splatworks_sfm.grouping import CameraGroup
 from splatworks_sfm.pycolmap_import import pycolmap
 
@@ -21,19 +22,26 @@ _DEFAULT_FOCAL = 1.2
 
 
 def find_features(
-    database: Path, folder: Path, groups: Sequence[CameraGroup], options: SfmOptions, report: Report
+    filling: Filling, folder: Path, groups: Sequence[CameraGroup], options: SfmOptions, report: Report
 ) -> dict[str, int]:
-    """Creates ``database`` and writes cameras, images and SIFT features of the photos in ``folder``.
+    """Writes cameras, images and SIFT features of the photos in ``folder`` to the database.
+
+    Creates it, or goes on with the one that an earlier attempt left.
 
     Returns:
         The number of features of each photo, by file name.
     """
     total = sum(len(group.photos) for group in groups)
-    report(Update("features", 0, total, "Finding features", unit="photos"))
+    database, resumed = filling.database, filling.resumed.photos
+    message = f"Continued from photo {resumed:,}" if resumed else "Finding features"
+    report(Update("features", resumed, total, message, unit="photos", resumed=resumed))
+    camera_ids = _camera_ids(database) if database.exists() else _register(database, folder, groups)
     done = 0
-    for camera_id, group in zip(_register(database, folder, groups), groups, strict=True):
+    for camera_id, group in zip(camera_ids, groups, strict=True):
         reader = _reader_options(camera_id)
-        for chunk in _chunks(group.photos, 2 * options.threads):
+        missing = group.photos[max(0, resumed - done) :]
+        done += len(group.photos) - len(missing)
+        for chunk in _chunks(missing, 2 * options.threads):
             pycolmap.extract_features(
                 database,
                 folder,
@@ -44,7 +52,8 @@ def find_features(
                 pycolmap.Device.cpu,
             )
             done += len(chunk)
-            report(Update("features", done, total, "Finding features", unit="photos"))
+            report(Update("features", done, total, "Finding features", unit="photos", resumed=resumed))
+            filling.photos_done(done)
     return _count(database)
 
 
@@ -57,6 +66,12 @@ def _register(database: Path, folder: Path, groups: Sequence[CameraGroup]) -> li
             database, folder, pycolmap.CameraMode.SINGLE, group.photos, _reader_options(camera_id)
         )
     return camera_ids
+
+
+def _camera_ids(database: Path) -> list[int]:
+    """The ids in the order in which ``_register`` wrote the cameras."""
+    with pycolmap.Database.open(database) as opened:
+        return sorted(camera.camera_id for camera in opened.read_all_cameras())
 
 
 def _camera(group: CameraGroup) -> pycolmap.Camera:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from splatworks_common.progress import Report, Update
 from splatworks_sfm.config import Matching, SfmOptions
+from splatworks_sfm.filling import Filling
 from splatworks_sfm.ingest import Photo
 from splatworks_sfm.pycolmap_import import pycolmap
 
@@ -107,22 +108,27 @@ def sequential_pairs(count: int, overlap: int) -> list[Pair]:
     return sorted(near.union(loops))
 
 
-def match(database: Path, plan: MatchPlan, scratch: Path, options: SfmOptions, report: Report) -> Matches:
-    """Compares the planned pairs and writes matches and two-view geometries to ``database``."""
+def match(filling: Filling, plan: MatchPlan, scratch: Path, options: SfmOptions, report: Report) -> Matches:
+    """Compares the pairs that are not yet, and writes matches and two-view geometries to the database."""
     total = max(1, len(plan.pairs))
-    report(Update("matching", 0, total, "Matching photos", unit="pairs"))
+    all_tiles = list(tiles(plan.pairs))
+    compared = filling.resumed.tiles
+    done = resumed = sum(map(len, all_tiles[:compared]))
+    message = f"Continued from pair {resumed:,}" if resumed else "Matching photos"
+    report(Update("matching", resumed, total, message, unit="pairs", resumed=resumed))
     pairing = pycolmap.ImportedPairingOptions()
     pairing.match_list_path = scratch / "pairs.txt"
-    done = 0
-    for tile in tiles(plan.pairs):
+    for number, tile in enumerate(all_tiles[compared:], start=compared + 1):
         text = "".join(f"{plan.names[first]} {plan.names[second]}\n" for first, second in tile)
         (scratch / "pairs.txt").write_text(text)
         pycolmap.match_image_pairs(
-            database, _matching(options), pairing, _verification(options), pycolmap.Device.cpu
+            filling.database, _matching(options), pairing, _verification(options), pycolmap.Device.cpu
         )
         done += len(tile)
-        report(Update("matching", done, total, "Matching photos", unit="pairs"))
-    return _count(database, len(plan.pairs))
+        report(Update("matching", done, total, "Matching photos", unit="pairs", resumed=resumed))
+        filling.tiles_done(number)
+    filling.complete()
+    return _count(filling.database, len(plan.pairs))
 
 
 def tiles(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from splatworks_common.checkpoints import NO_CHECKPOINT, Checkpoint
 from splatworks_common.progress import Report, Update
 from splatworks_common.reasons import InputNotFound
 from splatworks_sfm.archive import unpack
 from splatworks_sfm.config import SfmOptions
 from splatworks_sfm.features import find_features
+from splatworks_sfm.filling import Filling
 from splatworks_sfm.grouping import group_by_camera
 from splatworks_sfm.ingest import ingest, require_enough
 from splatworks_sfm.mapping import place_photos, registered_images
@@ -26,7 +28,13 @@ from splatworks_sfm.upright import turn_upright
 
 
 def reconstruct(
-    photos: Path, output: Path, options: SfmOptions, report: Report, *, scratch: Path
+    photos: Path,
+    output: Path,
+    options: SfmOptions,
+    report: Report,
+    *,
+    scratch: Path,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> SfmReport:
     """Runs structure from motion.
 
@@ -38,6 +46,7 @@ def reconstruct(
         options: The stage's options.
         report: Told the progress.
         scratch: An empty folder for what is not part of the result: ingested photos, database, other models.
+        checkpoint: Keeps features and matches; the work goes on from those that are there.
 
     Returns:
         What ``report.json`` holds.
@@ -47,6 +56,7 @@ def reconstruct(
         InputInvalid: The archive is hostile or damaged, or there are too many photos.
         TooFewImages: Fewer than three photos are usable.
         SfmDiverged: The photos do not make one scene.
+        Preempted: The worker is stopping, and features and matches are kept.
 
     Example:
         >>> reconstruct(Path("in"), Path("out"), SfmOptions(), print, scratch=Path("tmp"))  # doctest: +SKIP
@@ -60,10 +70,11 @@ def reconstruct(
         require_enough(ingested.photos, skipped)
     with meter.step("features"):
         groups = group_by_camera(ingested.photos)
-        features = find_features(database, images, groups, options, report)
+        filling = Filling(database, groups, checkpoint)
+        features = find_features(filling, images, groups, options, report)
     with meter.step("matching"):
         plan = plan_matching(ingested.photos, options)
-        matches = match(database, plan, scratch, options, report)
+        matches = match(filling, plan, scratch, options, report)
     with meter.step("mapping"):
         mapped = place_photos(database, images, scratch, features, matches, options, report)
         turn_upright(mapped.model)

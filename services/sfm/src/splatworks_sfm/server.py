@@ -35,6 +35,7 @@ async def _open(context: server.Context) -> AsyncIterator[None]:
 
 SERVICE = server.Service(
     name="sfm",
+    distribution="splatworks-sfm",
     stage=STAGE,
     stage_reference="splatworks_sfm.stage:STAGE",
     full_names=["splatworks.v1.SfmService"],

@@ -10,7 +10,7 @@ from splatworks_common import options
 from splatworks_common.artifacts.store import ArtifactStore
 from splatworks_common.progress import Report
 from splatworks_common.reasons import InvalidField
-from splatworks_common.stages import Input, Metrics, Workspace, parse_uri
+from splatworks_common.stages import Credentials, Input, Metrics, Workspace, parse_uri
 from splatworks_sfm.config import Matching, SfmOptions
 from splatworks_sfm.steps import STEPS
 
@@ -33,10 +33,11 @@ class SfmStage:
     def inputs(self, request: sfm_pb2.ReconstructRequest) -> Mapping[str, Input]:
         """The photos: a prefix, or one zip."""
         uri = parse_uri("photos_uri", request.photos_uri)
-        return {"photos": Input(uri, is_object=uri.key.lower().endswith(".zip"))}
+        is_object = uri.key.lower().endswith(".zip")
+        return {"photos": Input(uri, is_object=is_object, credentials=_credentials(request))}
 
     def parameters(self, request: sfm_pb2.ReconstructRequest) -> Mapping[str, object]:
-        """All options but the number of threads, which changes no result."""
+        """All options but the number of threads, which changes no result; the photos' keys are none."""
         return {name: value for name, value in asdict(_options(request)).items() if name != "threads"}
 
     def work(self, request: sfm_pb2.ReconstructRequest, workspace: Workspace, report: Report) -> Metrics:
@@ -47,7 +48,14 @@ class SfmStage:
         photos = workspace.inputs["photos"]
         archives = list(photos.iterdir()) if self.inputs(request)["photos"].is_object else [photos]
         settings = _options(request, threads=workspace.threads)
-        result = reconstruct(archives[0], workspace.output, settings, report, scratch=workspace.scratch)
+        result = reconstruct(
+            archives[0],
+            workspace.output,
+            settings,
+            report,
+            scratch=workspace.scratch,
+            checkpoint=workspace.checkpoint,
+        )
         return {
             "total_images": result.photos_in,
             "registered_images": result.registered,
@@ -70,6 +78,16 @@ class SfmStage:
             points=int(metrics["points"]),
             mean_reprojection_error_px=metrics["mean_reprojection_error_px"],
         )
+
+
+def _credentials(request: sfm_pb2.ReconstructRequest) -> Credentials | None:
+    if not request.HasField("photos_credentials"):
+        return None
+    given = request.photos_credentials
+    for name, key in (("access_key", given.access_key), ("secret_key", given.secret_key)):
+        if not key:
+            raise InvalidField(f"photos_credentials.{name}", "is required")
+    return Credentials(given.access_key, given.secret_key)
 
 
 def _options(request: sfm_pb2.ReconstructRequest, **own: object) -> SfmOptions:

@@ -67,14 +67,16 @@ async def _open(context: server.Context) -> AsyncIterator[None]:
     scenes = scene_registry(context.store)
     servicer = StreamerServicer(context.start, scenes)
     streamer_pb2_grpc.add_StreamerServiceServicer_to_server(servicer, context.server)
-    address = context.options["http_listen"]
-    host, port = server_options.loopback_address(address)
+    listen = context.options["http_listen"]
+    address = server_options.listen_address(listen)
+    names = context.options["http_host"]
     pages = ArtifactStore(replace(context.store.settings, retry=BROWSER_PATIENCE), parallel=16)
     try:
-        http = await serve(create_app(scene_registry(pages), hosts=("localhost", "127.0.0.1")), host, port)
+        app = create_app(scene_registry(pages), hosts=("localhost", "127.0.0.1", *names))
+        http = await serve(app, address.host, address.port)
     except OSError as error:
-        raise click.ClickException(f"Can not listen on {address}: {error.strerror}") from error
-    context.addresses["http"] = f"{host}:{http.port}"
+        raise click.ClickException(f"Can not listen on {listen}: {error.strerror}") from error
+    context.addresses["http"] = str(replace(address, port=http.port))
     try:
         yield
     finally:
@@ -83,6 +85,7 @@ async def _open(context: server.Context) -> AsyncIterator[None]:
 
 SERVICE = server.Service(
     name="streamer",
+    distribution="splatworks-streamer",
     stage=STAGE,
     stage_reference="splatworks_streamer.stage:STAGE",
     full_names=["splatworks.v1.StreamerService"],
@@ -90,7 +93,14 @@ SERVICE = server.Service(
     options=[
         click.Option(
             ["--http-listen"], default="127.0.0.1:0", help="Address of the scenes' pages; port 0 picks one."
-        )
+        ),
+        click.Option(
+            ["--http-host"],
+            multiple=True,
+            help="Name by which the pages are asked for, besides localhost: that of the Ingress in front, "
+            "like splats.example.com or *.example.com; repeat it for several (separated by spaces in the "
+            "environment).",
+        ),
     ],
 )
 

@@ -116,6 +116,10 @@ class TrainOptions:
     (the convention of the Mip-NeRF 360 benchmark); 0 keeps none away, and then there is no held-out PSNR. 1
     would leave none to train on and is refused."""
 
+    checkpoint_seconds: Annotated[int, Range(5, 3600, "seconds")] = 30
+    """The state of training is kept this often, so that another worker can go on with it. Changes no result;
+    at STANDARD's size it takes 0.1 s of training and an upload of up to 153 MB beside it."""
+
     seed: Annotated[int, Range(0, 2**63 - 1, "seed")] = 0
     """Seed of every random choice; the same seed gives the same bytes for any number of threads."""
 

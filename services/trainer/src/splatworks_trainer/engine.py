@@ -1,12 +1,14 @@
 """The line between what renders and optimises Gaussians, an engine, and all that decides about them.
 
 An engine owns the parameters, their Adam moments and the device they live on. Loop, schedules, strategies,
-evaluation and export stand above it and speak numpy only, so a new engine is one file in ``engines/`` and a
-strategy is tested without one. ``train`` is given an ``EngineFactory`` and makes its engines with it.
+evaluation, checkpoints and export stand above it and speak numpy only, so a new engine is one file in
+``engines/`` and a strategy is tested without one. ``train`` is given an ``EngineFactory`` and makes its
+engines with it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Protocol
 
@@ -18,7 +20,20 @@ from splatworks_common.reasons import Internal
 from splatworks_common.splats import Splats
 from splatworks_rasterizer import Rates, Statistics, StepResult
 
-__all__ = ["Edit", "Engine", "EngineFactory", "Rates", "Statistics", "StepResult", "require_finite"]
+__all__ = [
+    "Edit",
+    "Engine",
+    "EngineFactory",
+    "EngineState",
+    "Rates",
+    "Statistics",
+    "StepResult",
+    "require_finite",
+]
+
+EngineState = Mapping[str, NDArray[np.generic]]
+"""All that an engine's next steps depend on, as plain numeric arrays in main memory. What they are called
+(``[a-z0-9_]+``) and what is in them is the engine's own affair."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +72,16 @@ class Engine(Protocol):
 
     def splats(self) -> Splats:
         """A copy of the Gaussians."""
+
+    def state(self) -> EngineState:
+        """A copy of all that its next steps depend on: parameters, Adam's moments and steps, statistics."""
+
+    def restore(self, state: EngineState) -> None:
+        """Becomes the engine whose ``state`` this is. The arrays may be read-only and lie in a file.
+
+        Raises:
+            ValueError: It is no state of such an engine.
+        """
 
 
 class EngineFactory(Protocol):

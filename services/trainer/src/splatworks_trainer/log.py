@@ -1,7 +1,7 @@
 """``training.log``: one JSON object a line, so that a run can be followed and plotted while it goes on.
 
-Every line has ``event`` (start, progress, edit, evaluation, stop) and ``seconds`` since the start; the rest
-depends on the event.
+Every line has ``event`` (start, resume, progress, edit, evaluation, stop) and ``seconds`` since the start;
+the rest depends on the event. A run that goes on from a checkpoint continues the log of the attempt before.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ class TrainingLog:
 
     Args:
         path: The file, overwritten.
-        elapsed: Seconds since the start of the run.
+        elapsed: Seconds since the start of the run, earlier attempts included.
+        before: The lines that earlier attempts wrote.
     """
 
-    def __init__(self, path: Path, elapsed: Callable[[], float]) -> None:
+    def __init__(self, path: Path, elapsed: Callable[[], float], before: str = "") -> None:
+        self._path = path
         self._file = path.open("w", encoding="utf-8", buffering=1)
+        self._file.write(before)
         self._elapsed = elapsed
 
     def __enter__(self) -> Self:
@@ -33,7 +36,16 @@ class TrainingLog:
     ) -> None:
         self._file.close()
 
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start of the run, earlier attempts included."""
+        return self._elapsed()
+
+    def text(self) -> str:
+        """All lines so far."""
+        return self._path.read_text(encoding="utf-8")
+
     def write(self, event: str, **values: object) -> None:
         """Appends one line; it is on disk when this returns."""
-        line = {"event": event, "seconds": round(self._elapsed(), 3), **values}
+        line = {"event": event, "seconds": round(self.seconds, 3), **values}
         self._file.write(json.dumps(line, allow_nan=False) + "\n")

@@ -33,6 +33,7 @@ async def _open(context: server.Context) -> AsyncIterator[None]:
 
 SERVICE = server.Service(
     name="trainer",
+    distribution="splatworks-trainer",
     stage=STAGE,
     stage_reference="splatworks_trainer.stage:STAGE",
     full_names=["splatworks.v1.TrainerService"],

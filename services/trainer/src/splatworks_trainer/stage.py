@@ -34,8 +34,9 @@ class TrainStage:
         return {"colmap": Input(parse_uri("colmap_uri", request.colmap_uri), only="dense/")}
 
     def parameters(self, request: trainer_pb2.TrainRequest) -> Mapping[str, object]:
-        """All options."""
-        return asdict(_options(request))
+        """All options but how often the state is kept, which changes no result."""
+        options = asdict(_options(request))
+        return {name: value for name, value in options.items() if name != "checkpoint_seconds"}
 
     def work(self, request: trainer_pb2.TrainRequest, workspace: Workspace, report: Report) -> Metrics:
         """Trains the scene."""
@@ -43,7 +44,12 @@ class TrainStage:
         from splatworks_trainer.train import train
 
         summary = train(
-            workspace.inputs["colmap"], workspace.output, _options(request), report, threads=workspace.threads
+            workspace.inputs["colmap"],
+            workspace.output,
+            _options(request),
+            report,
+            threads=workspace.threads,
+            checkpoint=workspace.checkpoint,
         )
         quality = {"psnr": summary.psnr, "ssim": summary.ssim}
         return {

@@ -24,6 +24,25 @@ class Verdict:
     stop: StopReason | None
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a stop rule remembers.
+
+    Attributes:
+        best: The highest PSNR of a complete run, dB.
+        to_beat: The PSNR above which an evaluation is a gain, dB.
+        without_gain: Evaluations since the last gain.
+    """
+
+    best: float = float("-inf")
+    to_beat: float = float("-inf")
+    without_gain: int = 0
+
+
+NOTHING_SEEN = Seen()
+"""Before the first evaluation."""
+
+
 class StopRule:
     """Watches held-out PSNRs; keeps the best model of a complete run and ends it on a plateau or target.
 
@@ -31,13 +50,14 @@ class StopRule:
     Models from before the first are replaced by newer ones whatever their figures: they lack detail. A
     plateau is seen only after the second: until then quality still jumps. Few photos may be learned by heart
     at full size; then the best model is one from between the two.
+
+    Attributes:
+        seen: All it remembers: a rule that is made with it goes on where this one is.
     """
 
-    def __init__(self, options: TrainOptions) -> None:
+    def __init__(self, options: TrainOptions, seen: Seen = NOTHING_SEEN) -> None:
         self._options = options
-        self._best = float("-inf")
-        self._to_beat = float("-inf")
-        self._without_gain = 0
+        self.seen = seen
 
     def look(self, psnr: float, *, complete: bool, settled: bool) -> Verdict:
         """Judges an evaluation by its held-out mean PSNR in dB; a settled run is complete."""
@@ -46,11 +66,13 @@ class StopRule:
             return Verdict(keep=True, stop=StopReason.TARGET_PSNR)
         if not complete:
             return Verdict(keep=True, stop=None)
-        keep = psnr > self._best
-        self._best = max(self._best, psnr)
-        if psnr > self._to_beat:
-            self._to_beat, self._without_gain = psnr + options.plateau_min_delta, 0
+        before = self.seen
+        keep = psnr > before.best
+        to_beat, without_gain = before.to_beat, before.without_gain
+        if psnr > to_beat:
+            to_beat, without_gain = psnr + options.plateau_min_delta, 0
         elif settled:
-            self._without_gain += 1
-        on_plateau = 0 < options.plateau_patience <= self._without_gain
+            without_gain += 1
+        self.seen = Seen(max(before.best, psnr), to_beat, without_gain)
+        on_plateau = 0 < options.plateau_patience <= without_gain
         return Verdict(keep=keep, stop=StopReason.PLATEAU if on_plateau else None)

@@ -18,7 +18,7 @@ from splatworks_trainer.engine import Edit, Statistics
 
 
 class Strategy(Protocol):
-    """Decides how the set of Gaussians changes."""
+    """Decides how the set of Gaussians changes. It remembers nothing, so a checkpoint need not hold it."""
 
     def plan(self, stats: Statistics, splats: Splats, step: int, rng: np.random.Generator) -> Edit:
         """The change after ``step``.

@@ -27,21 +27,27 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from splatworks.v1 import common_pb2 as splatworks_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17splatworks/v1/sfm.proto\x12\rsplatworks.v1\x1a#google/longrunning/operations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1asplatworks/v1/common.proto\"\xda\x01\n\x12ReconstructRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\noutput_uri\x18\x02 \x01(\t\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x0c\x63\x61\x63he_policy\x18\x04 \x01(\x0e\x32\x1a.splatworks.v1.CachePolicy\x12\x12\n\nphotos_uri\x18\x05 \x01(\t\x12*\n\x07options\x18\x06 \x01(\x0b\x32\x19.splatworks.v1.SfmOptions\"\xb3\x01\n\nSfmOptions\x12\x1d\n\x10max_feature_size\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x19\n\x0cmax_features\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12)\n\x08matching\x18\x03 \x01(\x0e\x32\x17.splatworks.v1.Matching\x12\x11\n\x04seed\x18\x04 \x01(\x05H\x02\x88\x01\x01\x42\x13\n\x11_max_feature_sizeB\x0f\n\r_max_featuresB\x07\n\x05_seed\"\xa6\x01\n\x13ReconstructResponse\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x1a.splatworks.v1.StageResult\x12\x14\n\x0ctotal_images\x18\x02 \x01(\x05\x12\x19\n\x11registered_images\x18\x03 \x01(\x05\x12\x0e\n\x06points\x18\x04 \x01(\x03\x12\"\n\x1amean_reprojection_error_px\x18\x05 \x01(\x01*i\n\x08Matching\x12\x18\n\x14MATCHING_UNSPECIFIED\x10\x00\x12\x11\n\rMATCHING_AUTO\x10\x01\x12\x17\n\x13MATCHING_EXHAUSTIVE\x10\x02\x12\x17\n\x13MATCHING_SEQUENTIAL\x10\x03\x32]\n\nSfmService\x12O\n\x0bReconstruct\x12!.splatworks.v1.ReconstructRequest\x1a\x1d.google.longrunning.Operationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17splatworks/v1/sfm.proto\x12\rsplatworks.v1\x1a#google/longrunning/operations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1asplatworks/v1/common.proto\"\x98\x02\n\x12ReconstructRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\noutput_uri\x18\x02 \x01(\t\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x0c\x63\x61\x63he_policy\x18\x04 \x01(\x0e\x32\x1a.splatworks.v1.CachePolicy\x12\x12\n\nphotos_uri\x18\x05 \x01(\t\x12*\n\x07options\x18\x06 \x01(\x0b\x32\x19.splatworks.v1.SfmOptions\x12<\n\x12photos_credentials\x18\x07 \x01(\x0b\x32 .splatworks.v1.SourceCredentials\"E\n\x11SourceCredentials\x12\x17\n\naccess_key\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x17\n\nsecret_key\x18\x02 \x01(\tB\x03\x80\x01\x01\"\xb3\x01\n\nSfmOptions\x12\x1d\n\x10max_feature_size\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x19\n\x0cmax_features\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12)\n\x08matching\x18\x03 \x01(\x0e\x32\x17.splatworks.v1.Matching\x12\x11\n\x04seed\x18\x04 \x01(\x05H\x02\x88\x01\x01\x42\x13\n\x11_max_feature_sizeB\x0f\n\r_max_featuresB\x07\n\x05_seed\"\xa6\x01\n\x13ReconstructResponse\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x1a.splatworks.v1.StageResult\x12\x14\n\x0ctotal_images\x18\x02 \x01(\x05\x12\x19\n\x11registered_images\x18\x03 \x01(\x05\x12\x0e\n\x06points\x18\x04 \x01(\x03\x12\"\n\x1amean_reprojection_error_px\x18\x05 \x01(\x01*i\n\x08Matching\x12\x18\n\x14MATCHING_UNSPECIFIED\x10\x00\x12\x11\n\rMATCHING_AUTO\x10\x01\x12\x17\n\x13MATCHING_EXHAUSTIVE\x10\x02\x12\x17\n\x13MATCHING_SEQUENTIAL\x10\x03\x32]\n\nSfmService\x12O\n\x0bReconstruct\x12!.splatworks.v1.ReconstructRequest\x1a\x1d.google.longrunning.Operationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'splatworks.v1.sfm_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MATCHING']._serialized_start=711
-  _globals['_MATCHING']._serialized_end=816
+  _globals['_SOURCECREDENTIALS'].fields_by_name['access_key']._loaded_options = None
+  _globals['_SOURCECREDENTIALS'].fields_by_name['access_key']._serialized_options = b'\200\001\001'
+  _globals['_SOURCECREDENTIALS'].fields_by_name['secret_key']._loaded_options = None
+  _globals['_SOURCECREDENTIALS'].fields_by_name['secret_key']._serialized_options = b'\200\001\001'
+  _globals['_MATCHING']._serialized_start=844
+  _globals['_MATCHING']._serialized_end=949
   _globals['_RECONSTRUCTREQUEST']._serialized_start=140
-  _globals['_RECONSTRUCTREQUEST']._serialized_end=358
-  _globals['_SFMOPTIONS']._serialized_start=361
-  _globals['_SFMOPTIONS']._serialized_end=540
-  _globals['_RECONSTRUCTRESPONSE']._serialized_start=543
-  _globals['_RECONSTRUCTRESPONSE']._serialized_end=709
-  _globals['_SFMSERVICE']._serialized_start=818
-  _globals['_SFMSERVICE']._serialized_end=911
+  _globals['_RECONSTRUCTREQUEST']._serialized_end=420
+  _globals['_SOURCECREDENTIALS']._serialized_start=422
+  _globals['_SOURCECREDENTIALS']._serialized_end=491
+  _globals['_SFMOPTIONS']._serialized_start=494
+  _globals['_SFMOPTIONS']._serialized_end=673
+  _globals['_RECONSTRUCTRESPONSE']._serialized_start=676
+  _globals['_RECONSTRUCTRESPONSE']._serialized_end=842
+  _globals['_SFMSERVICE']._serialized_start=951
+  _globals['_SFMSERVICE']._serialized_end=1044
 # @@protoc_insertion_point(module_scope)

@@ -23,20 +23,30 @@ MATCHING_EXHAUSTIVE: Matching
 MATCHING_SEQUENTIAL: Matching
 
 class ReconstructRequest(_message.Message):
-    __slots__ = ("request_id", "output_uri", "timeout", "cache_policy", "photos_uri", "options")
+    __slots__ = ("request_id", "output_uri", "timeout", "cache_policy", "photos_uri", "options", "photos_credentials")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_URI_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     CACHE_POLICY_FIELD_NUMBER: _ClassVar[int]
     PHOTOS_URI_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    PHOTOS_CREDENTIALS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     output_uri: str
     timeout: _duration_pb2.Duration
     cache_policy: _common_pb2.CachePolicy
     photos_uri: str
     options: SfmOptions
-    def __init__(self, request_id: _Optional[str] = ..., output_uri: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cache_policy: _Optional[_Union[_common_pb2.CachePolicy, str]] = ..., photos_uri: _Optional[str] = ..., options: _Optional[_Union[SfmOptions, _Mapping]] = ...) -> None: ...
+    photos_credentials: SourceCredentials
+    def __init__(self, request_id: _Optional[str] = ..., output_uri: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cache_policy: _Optional[_Union[_common_pb2.CachePolicy, str]] = ..., photos_uri: _Optional[str] = ..., options: _Optional[_Union[SfmOptions, _Mapping]] = ..., photos_credentials: _Optional[_Union[SourceCredentials, _Mapping]] = ...) -> None: ...
+
+class SourceCredentials(_message.Message):
+    __slots__ = ("access_key", "secret_key")
+    ACCESS_KEY_FIELD_NUMBER: _ClassVar[int]
+    SECRET_KEY_FIELD_NUMBER: _ClassVar[int]
+    access_key: str
+    secret_key: str
+    def __init__(self, access_key: _Optional[str] = ..., secret_key: _Optional[str] = ...) -> None: ...
 
 class SfmOptions(_message.Message):
     __slots__ = ("max_feature_size", "max_features", "matching", "seed")

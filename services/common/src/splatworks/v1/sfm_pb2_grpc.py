@@ -51,7 +51,9 @@ class SfmServiceServicer:
         """Reconstructs a capture. Operation metadata: StageProgress; response: ReconstructResponse.
 
         Errors: INVALID_ARGUMENT with field violations; RESOURCE_EXHAUSTED with reason NoFreeSlot and RetryInfo;
-        ALREADY_EXISTS where request_id was used for another request.
+        ALREADY_EXISTS where request_id was used for another request (reason InputInvalid), or for one whose operation is
+        forgotten (reason WorkerLost: its output tells what became of it); UNAVAILABLE with reason WorkerLost where the
+        metadata "splatworks-instance" names another process (see WorkerService).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

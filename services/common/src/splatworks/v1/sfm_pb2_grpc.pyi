@@ -38,7 +38,9 @@ class SfmServiceStub:
     """Reconstructs a capture. Operation metadata: StageProgress; response: ReconstructResponse.
 
     Errors: INVALID_ARGUMENT with field violations; RESOURCE_EXHAUSTED with reason NoFreeSlot and RetryInfo;
-    ALREADY_EXISTS where request_id was used for another request.
+    ALREADY_EXISTS where request_id was used for another request (reason InputInvalid), or for one whose operation is
+    forgotten (reason WorkerLost: its output tells what became of it); UNAVAILABLE with reason WorkerLost where the
+    metadata "splatworks-instance" names another process (see WorkerService).
     """
 
 @_typing.type_check_only
@@ -50,7 +52,9 @@ class SfmServiceAsyncStub(SfmServiceStub):
     """Reconstructs a capture. Operation metadata: StageProgress; response: ReconstructResponse.
 
     Errors: INVALID_ARGUMENT with field violations; RESOURCE_EXHAUSTED with reason NoFreeSlot and RetryInfo;
-    ALREADY_EXISTS where request_id was used for another request.
+    ALREADY_EXISTS where request_id was used for another request (reason InputInvalid), or for one whose operation is
+    forgotten (reason WorkerLost: its output tells what became of it); UNAVAILABLE with reason WorkerLost where the
+    metadata "splatworks-instance" names another process (see WorkerService).
     """
 
 class SfmServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -65,7 +69,9 @@ class SfmServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reconstructs a capture. Operation metadata: StageProgress; response: ReconstructResponse.
 
         Errors: INVALID_ARGUMENT with field violations; RESOURCE_EXHAUSTED with reason NoFreeSlot and RetryInfo;
-        ALREADY_EXISTS where request_id was used for another request.
+        ALREADY_EXISTS where request_id was used for another request (reason InputInvalid), or for one whose operation is
+        forgotten (reason WorkerLost: its output tells what became of it); UNAVAILABLE with reason WorkerLost where the
+        metadata "splatworks-instance" names another process (see WorkerService).
         """
 
 def add_SfmServiceServicer_to_server(servicer: SfmServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

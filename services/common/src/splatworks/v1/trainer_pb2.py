@@ -27,21 +27,21 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from splatworks.v1 import common_pb2 as splatworks_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsplatworks/v1/trainer.proto\x12\rsplatworks.v1\x1a#google/longrunning/operations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1asplatworks/v1/common.proto\"\xd6\x01\n\x0cTrainRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\noutput_uri\x18\x02 \x01(\t\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x0c\x63\x61\x63he_policy\x18\x04 \x01(\x0e\x32\x1a.splatworks.v1.CachePolicy\x12\x12\n\ncolmap_uri\x18\x05 \x01(\t\x12,\n\x07options\x18\x06 \x01(\x0b\x32\x1b.splatworks.v1.TrainOptions\"\xd7\x02\n\x0cTrainOptions\x12\'\n\x07profile\x18\x01 \x01(\x0e\x32\x16.splatworks.v1.Profile\x12\x16\n\tmax_steps\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x1a\n\rmax_gaussians\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12\x1b\n\x0emax_image_side\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12\x16\n\tsh_degree\x18\x05 \x01(\x05H\x03\x88\x01\x01\x12\x18\n\x0btarget_psnr\x18\x06 \x01(\x01H\x04\x88\x01\x01\x12\x1b\n\x0ehold_out_every\x18\x07 \x01(\x05H\x05\x88\x01\x01\x12\x11\n\x04seed\x18\x08 \x01(\x05H\x06\x88\x01\x01\x42\x0c\n\n_max_stepsB\x10\n\x0e_max_gaussiansB\x11\n\x0f_max_image_sideB\x0c\n\n_sh_degreeB\x0e\n\x0c_target_psnrB\x11\n\x0f_hold_out_everyB\x07\n\x05_seed\"\x95\x01\n\rTrainResponse\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x1a.splatworks.v1.StageResult\x12\x11\n\tgaussians\x18\x02 \x01(\x03\x12\r\n\x05steps\x18\x03 \x01(\x05\x12\x11\n\x04psnr\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04ssim\x18\x05 \x01(\x01H\x01\x88\x01\x01\x42\x07\n\x05_psnrB\x07\n\x05_ssim*K\n\x07Profile\x12\x17\n\x13PROFILE_UNSPECIFIED\x10\x00\x12\x11\n\rPROFILE_DRAFT\x10\x01\x12\x14\n\x10PROFILE_STANDARD\x10\x02\x32U\n\x0eTrainerService\x12\x43\n\x05Train\x12\x1b.splatworks.v1.TrainRequest\x1a\x1d.google.longrunning.Operationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsplatworks/v1/trainer.proto\x12\rsplatworks.v1\x1a#google/longrunning/operations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1asplatworks/v1/common.proto\"\xd6\x01\n\x0cTrainRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\noutput_uri\x18\x02 \x01(\t\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x0c\x63\x61\x63he_policy\x18\x04 \x01(\x0e\x32\x1a.splatworks.v1.CachePolicy\x12\x12\n\ncolmap_uri\x18\x05 \x01(\t\x12,\n\x07options\x18\x06 \x01(\x0b\x32\x1b.splatworks.v1.TrainOptions\"\x8f\x03\n\x0cTrainOptions\x12\'\n\x07profile\x18\x01 \x01(\x0e\x32\x16.splatworks.v1.Profile\x12\x16\n\tmax_steps\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x1a\n\rmax_gaussians\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12\x1b\n\x0emax_image_side\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12\x16\n\tsh_degree\x18\x05 \x01(\x05H\x03\x88\x01\x01\x12\x18\n\x0btarget_psnr\x18\x06 \x01(\x01H\x04\x88\x01\x01\x12\x1b\n\x0ehold_out_every\x18\x07 \x01(\x05H\x05\x88\x01\x01\x12\x11\n\x04seed\x18\x08 \x01(\x05H\x06\x88\x01\x01\x12\x1f\n\x12\x63heckpoint_seconds\x18\t \x01(\x05H\x07\x88\x01\x01\x42\x0c\n\n_max_stepsB\x10\n\x0e_max_gaussiansB\x11\n\x0f_max_image_sideB\x0c\n\n_sh_degreeB\x0e\n\x0c_target_psnrB\x11\n\x0f_hold_out_everyB\x07\n\x05_seedB\x15\n\x13_checkpoint_seconds\"\x95\x01\n\rTrainResponse\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x1a.splatworks.v1.StageResult\x12\x11\n\tgaussians\x18\x02 \x01(\x03\x12\r\n\x05steps\x18\x03 \x01(\x05\x12\x11\n\x04psnr\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04ssim\x18\x05 \x01(\x01H\x01\x88\x01\x01\x42\x07\n\x05_psnrB\x07\n\x05_ssim*K\n\x07Profile\x12\x17\n\x13PROFILE_UNSPECIFIED\x10\x00\x12\x11\n\rPROFILE_DRAFT\x10\x01\x12\x14\n\x10PROFILE_STANDARD\x10\x02\x32U\n\x0eTrainerService\x12\x43\n\x05Train\x12\x1b.splatworks.v1.TrainRequest\x1a\x1d.google.longrunning.Operationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'splatworks.v1.trainer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROFILE']._serialized_start=858
-  _globals['_PROFILE']._serialized_end=933
+  _globals['_PROFILE']._serialized_start=914
+  _globals['_PROFILE']._serialized_end=989
   _globals['_TRAINREQUEST']._serialized_start=144
   _globals['_TRAINREQUEST']._serialized_end=358
   _globals['_TRAINOPTIONS']._serialized_start=361
-  _globals['_TRAINOPTIONS']._serialized_end=704
-  _globals['_TRAINRESPONSE']._serialized_start=707
-  _globals['_TRAINRESPONSE']._serialized_end=856
-  _globals['_TRAINERSERVICE']._serialized_start=935
-  _globals['_TRAINERSERVICE']._serialized_end=1020
+  _globals['_TRAINOPTIONS']._serialized_end=760
+  _globals['_TRAINRESPONSE']._serialized_start=763
+  _globals['_TRAINRESPONSE']._serialized_end=912
+  _globals['_TRAINERSERVICE']._serialized_start=991
+  _globals['_TRAINERSERVICE']._serialized_end=1076
 # @@protoc_insertion_point(module_scope)

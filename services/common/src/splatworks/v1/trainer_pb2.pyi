@@ -37,7 +37,7 @@ class TrainRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., output_uri: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cache_policy: _Optional[_Union[_common_pb2.CachePolicy, str]] = ..., colmap_uri: _Optional[str] = ..., options: _Optional[_Union[TrainOptions, _Mapping]] = ...) -> None: ...
 
 class TrainOptions(_message.Message):
-    __slots__ = ("profile", "max_steps", "max_gaussians", "max_image_side", "sh_degree", "target_psnr", "hold_out_every", "seed")
+    __slots__ = ("profile", "max_steps", "max_gaussians", "max_image_side", "sh_degree", "target_psnr", "hold_out_every", "seed", "checkpoint_seconds")
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     MAX_STEPS_FIELD_NUMBER: _ClassVar[int]
     MAX_GAUSSIANS_FIELD_NUMBER: _ClassVar[int]
@@ -46,6 +46,7 @@ class TrainOptions(_message.Message):
     TARGET_PSNR_FIELD_NUMBER: _ClassVar[int]
     HOLD_OUT_EVERY_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_SECONDS_FIELD_NUMBER: _ClassVar[int]
     profile: Profile
     max_steps: int
     max_gaussians: int
@@ -54,7 +55,8 @@ class TrainOptions(_message.Message):
     target_psnr: float
     hold_out_every: int
     seed: int
-    def __init__(self, profile: _Optional[_Union[Profile, str]] = ..., max_steps: _Optional[int] = ..., max_gaussians: _Optional[int] = ..., max_image_side: _Optional[int] = ..., sh_degree: _Optional[int] = ..., target_psnr: _Optional[float] = ..., hold_out_every: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+    checkpoint_seconds: int
+    def __init__(self, profile: _Optional[_Union[Profile, str]] = ..., max_steps: _Optional[int] = ..., max_gaussians: _Optional[int] = ..., max_image_side: _Optional[int] = ..., sh_degree: _Optional[int] = ..., target_psnr: _Optional[float] = ..., hold_out_every: _Optional[int] = ..., seed: _Optional[int] = ..., checkpoint_seconds: _Optional[int] = ...) -> None: ...
 
 class TrainResponse(_message.Message):
     __slots__ = ("result", "gaussians", "steps", "psnr", "ssim")

@@ -25,6 +25,8 @@ from minio.commonconfig import CopySource
 from minio.datatypes import Object, Part
 from minio.deleteobjects import DeleteObject
 from minio.helpers import ObjectWriteResult
+from minio.lifecycleconfig import LifecycleConfig, Rule
+from minio.sse import Sse, SseKMS, SseS3
 from urllib3.response import BaseHTTPResponse
 
 from splatworks_common.artifacts.retry import REQUEST_ERRORS, AlreadyThere, Attempts
@@ -108,6 +110,7 @@ class Client:
             http_client=self._pool,
         )
         self._private = cast(_Private, self._minio)
+        self._sse = _encryption(settings.sse)
         self._pause: Pause = time.sleep
 
     def pausing_with(self, pause: Pause) -> Client:
@@ -135,10 +138,23 @@ class Client:
 
         self.attempts("create the bucket", bucket, "").run(request)
 
+    def lifecycle(self, bucket: str) -> list[Rule]:
+        """The bucket's lifecycle rules, whoever made them."""
+        found = self.attempts("read the lifecycle of", bucket, "").run(
+            lambda: self._minio.get_bucket_lifecycle(bucket)
+        )
+        return list(found.rules) if found else []
+
+    def set_lifecycle(self, bucket: str, rules: list[Rule]) -> None:
+        """Replaces all lifecycle rules of the bucket; at least one."""
+        self.attempts("set the lifecycle of", bucket, "").run(
+            lambda: self._minio.set_bucket_lifecycle(bucket, LifecycleConfig(rules))
+        )
+
     def put(self, bucket: str, key: str, data: bytes, media_type: str) -> None:
         """Writes a whole object."""
         self.attempts("write", bucket, key).run(
-            lambda: self._private._put_object(bucket, key, data, {"Content-Type": media_type})
+            lambda: self._private._put_object(bucket, key, data, self._headers(media_type))
         )
 
     def put_if_absent(self, bucket: str, key: str, data: bytes, media_type: str) -> bool:
@@ -148,7 +164,7 @@ class Client:
             False where one exists, and True where this call wrote it. After a try whose answer was lost the
             object may be this call's own: then its content decides.
         """
-        headers = {"Content-Type": media_type, "If-None-Match": "*"}
+        headers = {**self._headers(media_type), "If-None-Match": "*"}
         attempts = self.attempts("commit", bucket, key)
         try:
             attempts.run(lambda: self._private._put_object(bucket, key, data, dict(headers)))
@@ -228,15 +244,19 @@ class Client:
     def copy(self, source: tuple[str, str], bucket: str, key: str) -> None:
         """Copies an object inside the store, in one request."""
         self.attempts("copy", bucket, key).run(
-            lambda: self._minio.copy_object(bucket, key, CopySource(*source))
+            lambda: self._minio.copy_object(bucket, key, CopySource(*source), sse=self._sse)
         )
 
     def multipart(self, bucket: str, key: str, media_type: str) -> Multipart:
         """Begins an upload in parts."""
         upload = self.attempts("write", bucket, key).run(
-            lambda: self._private._create_multipart_upload(bucket, key, {"Content-Type": media_type})
+            lambda: self._private._create_multipart_upload(bucket, key, self._headers(media_type))
         )
         return Multipart(self, bucket, key, upload)
+
+    def _headers(self, media_type: str) -> dict[str, str]:
+        """What every request that begins a new object says about it; parts of one follow its beginning."""
+        return {"Content-Type": media_type, **(self._sse.headers() if self._sse else {})}
 
 
 class Multipart:
@@ -295,6 +315,14 @@ class Multipart:
 def address(bucket: str, key: str) -> str:
     """The ``s3://`` form of any key, for messages."""
     return f"s3://{bucket}/{key}"
+
+
+def _encryption(sse: str) -> Sse | None:
+    """minio-py's form of ``StoreSettings.sse``."""
+    kind, _, key = sse.partition(":")
+    if kind == "KMS":
+        return SseKMS(key, {})
+    return SseS3() if kind else None
 
 
 def _stored(entry: Object) -> StoredObject:

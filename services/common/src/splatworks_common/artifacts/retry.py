@@ -44,6 +44,10 @@ _PASSING = {
 }
 
 
+class CredentialsRefused(StorageUnavailable):
+    """The store does not know the access key, or not with this secret."""
+
+
 class UploadLost(Exception):
     """The store no longer knows a multipart upload; the file must be sent again from its beginning."""
 
@@ -181,7 +185,7 @@ def _refusal(error: S3Error, endpoint: str, operation: str, address: str) -> Exc
     if error.code == "InvalidRange":
         return InputInvalid(f"{address} is shorter than the range asked for")
     if error.code in _BAD_CREDENTIALS:
-        return StorageUnavailable(
+        return CredentialsRefused(
             f"the object store at {endpoint} does not accept the credentials ({error.code}); "
             "check SPLATWORKS_STORE_ACCESS_KEY and SPLATWORKS_STORE_SECRET_KEY"
         )
@@ -192,7 +196,7 @@ def _refusal(error: S3Error, endpoint: str, operation: str, address: str) -> Exc
     if error.response.status == 403:
         return InputInvalid(
             f"the object store at {endpoint} refuses to {operation} {address} ({error.code}); "
-            "grant the service's access key that right or choose another address"
+            "grant the access key that right or choose another address"
         )
     return StorageUnavailable(
         f"the object store at {endpoint} did not {operation} {address} ({describe(error)})"

@@ -1,9 +1,10 @@
 """The parent's side of the process that does an operation's work.
 
 The child is a fresh interpreter (never a fork of a gRPC server) in a process group of its own. It gets its
-job on stdin and keeps stdin open: when the parent dies, however, the child sees the end of the file and kills
-its group, so no work outlives its server. Messages come back over a pipe, one JSON object a line; whatever
-the child and its libraries print is handed on line by line; the last lines explain a crash.
+job on stdin, which stays open: a line ``STOP`` asks it to save its state and end, and when the parent dies,
+however, the child sees the end of the file and kills its group, so no work outlives its server. Messages come
+back over a pipe, one JSON object a line; what the child and its libraries print is handed on line by line;
+the last lines explain a crash.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from splatworks_common import reasons
 from splatworks_common.operations import oom
 from splatworks_common.progress import Update
 
+STOP = b"stop"
+"""What the parent says when the worker is stopping."""
+
 _LINE_LIMIT = 64 * 1024 * 1024
 """Longest message a child may send; a result that lists 100,000 artifacts stays well below."""
 
@@ -40,7 +44,7 @@ class Job:
 
     Attributes:
         stage: The stage, as "module:attribute".
-        request: The request message, serialized.
+        request: The request message, serialized; it may hold keys, so it is not shown when printed.
         scratch: A directory of the child's own; the parent removes it afterwards.
         threads: How many threads the work may use.
         memory_limit_bytes: Most memory the child may allocate, or None.
@@ -48,7 +52,7 @@ class Job:
     """
 
     stage: str
-    request: bytes
+    request: bytes = field(repr=False)
     scratch: Path
     threads: int
     memory_limit_bytes: int | None = None
@@ -166,6 +170,11 @@ class Child:
         if isinstance(self._result, Response):
             return self._result
         raise self._result or self._crash(returncode, tail)
+
+    def ask_to_stop(self) -> None:
+        """Has work that can go on elsewhere save its state and end with ``Preempted``; other work goes on."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(STOP + b"\n")
 
     async def stop(self) -> None:
         """Ends the whole process tree: politely, then by force. Returns when the process is gone."""

@@ -1,8 +1,8 @@
 """The process that does one operation's work: ``python -m splatworks_common.operations.child_main``.
 
-Reads its ``Job`` from stdin, runs the stage, and sends updates and the one result as JSON lines to the pipe
-that the parent names in the environment. Lives no longer than the parent: at the end of stdin it kills its
-process group.
+Runs the stage of the ``Job`` that stdin begins with, and sends updates and the one result as JSON lines to
+the pipe that the parent names in the environment. A second line on stdin says that the worker is stopping.
+Lives no longer than the parent: at the end of stdin it kills its process group.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import base64
 import json
 import os
 import pkgutil
+import queue
 import resource
 import signal
 import sys
@@ -22,18 +23,19 @@ from typing import Any, BinaryIO
 from splatworks_common import reasons, stages
 from splatworks_common.artifacts.settings import StoreSettings
 from splatworks_common.artifacts.store import ArtifactStore
-from splatworks_common.operations.child import Job
+from splatworks_common.operations.child import STOP, Job
 from splatworks_common.progress import Update
 
+_BLOCK_BYTES = 64 * 1024
 _UPDATE_SECONDS = 0.1
 """Updates of the same step closer together than this are dropped: nobody can read them."""
 
 
 def main() -> None:
     """Runs the job on stdin to its end."""
-    job = Job.from_json(sys.stdin.buffer.readline())
     pipe = os.fdopen(int(os.environ.pop("SPLATWORKS_CHILD_PIPE")), "wb", buffering=0)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    parent = _Parent()
+    job = parent.job()
     if job.memory_limit_bytes is not None:
         resource.setrlimit(resource.RLIMIT_DATA, (job.memory_limit_bytes, job.memory_limit_bytes))
     try:
@@ -41,7 +43,13 @@ def main() -> None:
         request = stage.request_type.FromString(job.request)
         store = ArtifactStore(StoreSettings.from_environment())
         response = stages.execute(
-            stage, request, store, scratch=job.scratch, threads=job.threads, report=_Reporter(pipe)
+            stage,
+            request,
+            store,
+            scratch=job.scratch,
+            threads=job.threads,
+            report=_Reporter(pipe),
+            stopping=parent.stopping,
         )
     except reasons.StageError as error:
         _send(pipe, {"reason": error.reason, "message": str(error)})
@@ -79,10 +87,34 @@ def _send(pipe: BinaryIO, message: object) -> None:
         line = line[pipe.write(line) :]
 
 
-def _die_with_parent() -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    os.killpg(os.getpgrp(), signal.SIGKILL)
+class _Parent:
+    """What the parent says on stdin, read by a thread of its own to the end: the parent's, and so this one's.
+
+    Attributes:
+        stopping: Set once the worker is stopping.
+    """
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+        self._job: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def job(self) -> Job:
+        """The job; waits for it."""
+        return self._job.get()
+
+    def _listen(self) -> None:
+        # Not through sys.stdin: its lock, held by a thread, would abort the interpreter's exit.
+        received, lines = b"", 0
+        while block := os.read(sys.stdin.fileno(), _BLOCK_BYTES):
+            *whole, received = (received + block).split(b"\n")
+            for line in whole:
+                lines += 1
+                if lines == 1:
+                    self._job.put(Job.from_json(line))
+                elif line == STOP:
+                    self.stopping.set()
+        os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

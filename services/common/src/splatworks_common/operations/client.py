@@ -5,8 +5,7 @@ Every failure comes out as a ``StageError``; a worker that does not answer is ``
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -15,13 +14,13 @@ from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
-from splatworks.v1 import common_pb2
+from splatworks.v1 import common_pb2, worker_pb2, worker_pb2_grpc
 from splatworks_common import grpc_errors, reasons
+from splatworks_common.operations.worker import INSTANCE_METADATA
 
 ResponseT = TypeVar("ResponseT", bound=Message)
 
 _CALL_SECONDS = 10.0
-_CHANNEL_OPTIONS = (("grpc.keepalive_time_ms", 30_000), ("grpc.keepalive_timeout_ms", 10_000))
 
 
 @dataclass(frozen=True)
@@ -69,13 +68,19 @@ class StageClient(Generic[ResponseT]):
         self._response_type = response_type
         self._operations: Any = operations_pb2_grpc.OperationsStub(channel)
 
-    async def start(self, request: Message) -> OperationState[ResponseT]:
+    async def start(self, request: Message, *, instance: str | None = None) -> OperationState[ResponseT]:
         """Starts the request's operation, or finds the one it started before.
 
+        Args:
+            request: The stage's request.
+            instance: The process that is meant (``get_worker``); another one at this address starts nothing.
+
         Raises:
-            StageError: The request was refused, or nobody answered.
+            StageError: The request was refused, or nobody answered; ``WorkerLost`` from another instance.
         """
-        return self._state(await _call(self._start(request, timeout=_CALL_SECONDS, wait_for_ready=True)))
+        metadata = ((INSTANCE_METADATA, instance),) if instance else ()
+        call = self._start(request, timeout=_CALL_SECONDS, wait_for_ready=True, metadata=metadata)
+        return self._state(await _call(call))
 
     async def get(self, name: str) -> OperationState[ResponseT]:
         """The operation as it is now.
@@ -126,11 +131,16 @@ class StageClient(Generic[ResponseT]):
         return OperationState(operation.name, progress, response=response)
 
 
-@contextlib.asynccontextmanager
-async def connect(address: str) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel to a worker. Credentials for workers beyond loopback belong here."""
-    async with grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS) as channel:
-        yield channel
+async def get_worker(channel: grpc.aio.Channel) -> worker_pb2.GetWorkerResponse:
+    """Who answers at the other end of a channel, and how busy it is.
+
+    Raises:
+        WorkerLost: Nobody answers.
+    """
+    stub: Any = worker_pb2_grpc.WorkerServiceStub(channel)
+    answer = await _call(stub.GetWorker(worker_pb2.GetWorkerRequest(), timeout=_CALL_SECONDS))
+    assert isinstance(answer, worker_pb2.GetWorkerResponse)
+    return answer
 
 
 async def _call(call: Awaitable[Any]) -> Any:

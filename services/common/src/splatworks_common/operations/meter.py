@@ -41,6 +41,7 @@ class Meter:
         self._total = sum(steps.values()) or 1.0
         self._started = started
         self._share = 0.0
+        self._resumed: dict[str, float] = {}
 
     def read(self, update: Update, now: float) -> Reading:
         """The stage's position after ``update``, seen at ``now``.
@@ -53,8 +54,13 @@ class Meter:
             if step == update.step:
                 break
             before += share
-        within = min(max(update.done / update.total, 0.0), 1.0) if update.total > 0 else 0.0
-        self._share = max(self._share, (before + self._shares[update.step] * within) / self._total)
-        elapsed = now - self._started
-        eta = elapsed / self._share * (1.0 - self._share) if self._share >= _STEADY_SHARE else None
+        size = self._shares[update.step]
+        self._share = max(self._share, (before + size * _part(update.done, update.total)) / self._total)
+        self._resumed[update.step] = size * _part(update.resumed, update.total) / self._total
+        own = self._share - sum(self._resumed.values())
+        eta = (now - self._started) / own * (1.0 - self._share) if own >= _STEADY_SHARE else None
         return Reading(percent=min(100.0, 100.0 * self._share), eta_seconds=eta)
+
+
+def _part(done: float, total: float) -> float:
+    return min(max(done / total, 0.0), 1.0) if total > 0 else 0.0

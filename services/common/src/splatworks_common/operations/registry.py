@@ -3,6 +3,10 @@
 Invariants: a ``request_id`` never runs twice; at most ``capacity`` operations run at a time; a finished
 operation never changes; every child process is gone before its operation is done. All methods belong to one
 event loop.
+
+An id is remembered when its operation is forgotten, up to the last 100,000 of them: started again, it is
+refused with ``OperationForgotten``, and asked for, there is no such operation; the manifest of its output
+tells what became of it. Another process remembers nothing: callers pin the process (``operations.worker``).
 """
 
 from __future__ import annotations
@@ -33,7 +37,11 @@ _REMEMBERED_IDS = 100_000
 
 
 class RequestIdReused(Exception):
-    """The ``request_id`` already stands for another request, or for one whose operation was forgotten."""
+    """The ``request_id`` already stands for another request."""
+
+
+class OperationForgotten(Exception):
+    """The ``request_id`` was used here, and its operation has expired or was deleted: it never runs again."""
 
 
 class UnknownOperation(Exception):
@@ -57,6 +65,7 @@ class Operation:
         number: Counts the operations of this server; newer ones have higher numbers.
         stage: The stage's name ("sfm").
         request_id: The id the caller gave.
+        identity: Tells its request from others; holds no secrets.
         created, ended: Seconds since the epoch; ``ended`` is None while it runs.
         update: The latest report, None before the first.
         reading: Percent and time left at that report.
@@ -67,13 +76,14 @@ class Operation:
     number: int
     stage: str
     request_id: str
-    request: bytes
+    identity: bytes = field(repr=False)
     created: float
     update: Update | None = None
     reading: Reading = NOT_STARTED
     ended: float | None = None
     result: Result | None = None
     _task: asyncio.Task[Result] | None = field(default=None, repr=False)
+    _child: Child | None = field(default=None, repr=False)
     _stop_reason: reasons.StageError | None = None
 
     @property
@@ -112,20 +122,34 @@ class OperationRegistry:
         self._count = 0
 
     @property
+    def draining(self) -> bool:
+        """Whether no new work is taken any more."""
+        return self._draining
+
+    @property
     def running(self) -> int:
         """How many slots are taken."""
         return sum(not operation.done for operation in self._operations.values())
 
     def start(
-        self, stage: str, steps: Steps, request_id: str, job: Job, timeout_seconds: float | None
+        self,
+        stage: str,
+        steps: Steps,
+        request_id: str,
+        job: Job,
+        timeout_seconds: float | None,
+        *,
+        identity: bytes,
     ) -> Operation:
         """Starts ``job``, or returns the operation that this very request started before.
 
-        ``job.scratch`` is replaced by a directory of the operation's own.
+        ``job.scratch`` is replaced by a directory of the operation's own. ``identity`` tells requests apart:
+        the same one means the same request. It is kept for as long as the operation, so it holds no secrets.
 
         Raises:
             InvalidField: ``request_id`` is missing or malformed.
             RequestIdReused: The id stands for another request.
+            OperationForgotten: The id was used, and how that ended is not known here any more.
             NoFreeSlot: All slots are taken.
             Draining: The server is stopping.
         """
@@ -135,19 +159,20 @@ class OperationRegistry:
         name = f"operations/{request_id}"
         known = self._operations.get(name)
         if known is not None:
-            if known.request != job.request or known.stage != stage:
+            if known.identity != identity or known.stage != stage:
                 raise RequestIdReused(f"request_id {request_id} was used for another request; use a new one")
             return known
         if request_id in self._used_ids:
-            raise RequestIdReused(
-                f"request_id {request_id} was used before and its operation is gone; use a new one"
+            raise OperationForgotten(
+                f"request_id {request_id} was used before and its operation is gone; look whether its output "
+                "is there, and use a new one if not"
             )
         if self._draining:
             raise Draining("This worker is stopping; ask another one.")
         if self.running >= self.capacity:
             raise reasons.NoFreeSlot(f"All {self.capacity} slots of this worker are taken; try again later.")
         self._count += 1
-        operation = Operation(name, self._count, stage, request_id, job.request, created=time.time())
+        operation = Operation(name, self._count, stage, request_id, identity, created=time.time())
         self._operations[name] = operation
         self._used_ids[request_id] = None
         if len(self._used_ids) > _REMEMBERED_IDS:
@@ -209,11 +234,17 @@ class OperationRegistry:
         del self._operations[name]
 
     def begin_drain(self) -> None:
-        """Takes no new work from now on."""
+        """Takes no new work from now on, and asks work that can go on elsewhere to save its state and end."""
         self._draining = True
+        for operation in self._operations.values():
+            if operation._child is not None and not operation.done:
+                operation._child.ask_to_stop()
 
     async def drain(self, grace_seconds: float) -> None:
-        """Lets running operations finish for ``grace_seconds``, then ends the rest with ``Preempted``."""
+        """Lets running operations end for ``grace_seconds``, then ends the rest with ``Preempted``.
+
+        Work that saves its state ends with ``Preempted`` as soon as that is stored; other work may finish.
+        """
         self.begin_drain()
         tasks = [
             operation._task
@@ -256,6 +287,9 @@ class OperationRegistry:
 
         try:
             child = await _start_unless_cancelled(job, on_output)
+            operation._child = child
+            if self._draining:
+                child.ask_to_stop()
             try:
                 async for update in child.updates():
                     operation.update = update

@@ -18,6 +18,7 @@ from splatworks.v1 import common_pb2
 from splatworks_common import grpc_errors, reasons
 from splatworks_common.operations.child import Job, Response
 from splatworks_common.operations.registry import Operation, OperationRegistry
+from splatworks_common.redaction import redacted
 from splatworks_common.stages import Stage, all_steps, check_request, timeout_seconds
 
 _PAGE_SIZE, _LARGEST_PAGE = 100, 1000
@@ -68,7 +69,12 @@ class StageStarter:
             environment=self._environment,
         )
         operation = self._registry.start(
-            self._stage.name, all_steps(self._stage), request.request_id, job, timeout_seconds(request)
+            self._stage.name,
+            all_steps(self._stage),
+            request.request_id,
+            job,
+            timeout_seconds(request),
+            identity=redacted(request).SerializeToString(deterministic=True),
         )
         return to_message(operation)
 

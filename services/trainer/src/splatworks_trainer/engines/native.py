@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from splatworks_common.cameras import Camera
 from splatworks_common.splats import Splats
 from splatworks_rasterizer import GaussianModel
-from splatworks_trainer.engine import Edit, Rates, Statistics, StepResult
+from splatworks_trainer.engine import Edit, EngineState, Rates, Statistics, StepResult
 
 
 class NativeEngine:
@@ -48,3 +48,11 @@ class NativeEngine:
     def splats(self) -> Splats:
         """See ``Engine.splats``."""
         return self._model.splats(self._sh_degree)
+
+    def state(self) -> EngineState:
+        """See ``Engine.state``."""
+        return self._model.state()
+
+    def restore(self, state: EngineState) -> None:
+        """See ``Engine.restore``."""
+        self._model.restore(state)
