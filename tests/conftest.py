@@ -1,4 +1,4 @@
-"""What every test may use: the shared captures, and the two plugins that watch over a whole run."""
+"""What every test may use: real captures, a Kubernetes, and the two plugins that watch over a whole run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-pytest_plugins = ("pytester", "tests.plugins.leftover_processes", "tests.plugins.skip_summary")
+pytest_plugins = (
+    "pytester",
+    "tests.kube.cluster",
+    "tests.plugins.leftover_processes",
+    "tests.plugins.skip_summary",
+)
 
 
 @pytest.fixture(scope="session")

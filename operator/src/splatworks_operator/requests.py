@@ -1,7 +1,8 @@
-"""The stages as a driver calls them: which RPC, which request, which folder, which figures.
+"""The stages as a driver calls them: which RPC, which request, which folder.
 
 One entry a stage; a driver needs nothing else to know what a stage is. Shared by every driver of the
-pipeline.
+pipeline. Invariant: an option that the spec leaves open is left out of the request, so that the service's own
+default holds.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
 from splatworks.v1 import (
@@ -23,9 +25,28 @@ from splatworks.v1 import (
     trainer_pb2,
     trainer_pb2_grpc,
 )
-from splatworks_operator.pipeline import JobSpec, StageName
+from splatworks_operator.job import Job
+from splatworks_operator.spec import CachePolicy, Matching, Profile, Quality
+from splatworks_operator.status import StageName
 
-_PROFILES = {"draft": trainer_pb2.PROFILE_DRAFT, "standard": trainer_pb2.PROFILE_STANDARD}
+_PROFILES = {
+    Profile.DRAFT: trainer_pb2.PROFILE_DRAFT,
+    Profile.STANDARD: trainer_pb2.PROFILE_STANDARD,
+}
+_MATCHING = {
+    Matching.AUTO: sfm_pb2.MATCHING_AUTO,
+    Matching.EXHAUSTIVE: sfm_pb2.MATCHING_EXHAUSTIVE,
+    Matching.SEQUENTIAL: sfm_pb2.MATCHING_SEQUENTIAL,
+}
+_QUALITY = {
+    Quality.HIGH: compressor_pb2.QUALITY_HIGH,
+    Quality.DEFAULT: compressor_pb2.QUALITY_DEFAULT,
+    Quality.SMALL: compressor_pb2.QUALITY_SMALL,
+}
+_CACHE = {
+    CachePolicy.REUSE: common_pb2.CACHE_POLICY_REUSE,
+    CachePolicy.NEVER: common_pb2.CACHE_POLICY_NEVER,
+}
 
 
 @dataclass(frozen=True)
@@ -35,57 +56,85 @@ class StageCall:
     Attributes:
         service: The service that runs it ("sfm"); its entry point is ``splatworks-{service}``.
         folder: Its output's folder under the job's output.
-        request: Builds the request from the job, the request id and the cache policy.
+        request: Builds the request from the job and the request id.
         rpc: The RPC on a channel.
         response_type: The message class of its response.
     """
 
     service: str
     folder: str
-    request: Callable[[JobSpec, str, common_pb2.CachePolicy], Message]
+    request: Callable[[Job, str], Message]
     rpc: Callable[[Any], Callable[..., Any]]
     response_type: type[Any]
 
 
-def _reconstruct(job: JobSpec, request_id: str, cache: common_pb2.CachePolicy) -> Message:
+def _reconstruct(job: Job, request_id: str) -> Message:
+    options = job.spec.sfm
     return sfm_pb2.ReconstructRequest(
         request_id=request_id,
-        photos_uri=job.photos_uri,
+        photos_uri=job.spec.source.uri,
         output_uri=output_uri(job, StageName.SFM),
-        cache_policy=cache,
+        timeout=_duration(options.timeout_seconds),
+        cache_policy=_CACHE[job.spec.cache_policy],
+        options=sfm_pb2.SfmOptions(
+            max_feature_size=options.max_feature_size,
+            max_features=options.max_features,
+            matching=_MATCHING[options.matching],
+            seed=options.seed,
+        ),
     )
 
 
-def _train(job: JobSpec, request_id: str, cache: common_pb2.CachePolicy) -> Message:
+def _train(job: Job, request_id: str) -> Message:
+    options = job.spec.train
     return trainer_pb2.TrainRequest(
         request_id=request_id,
         colmap_uri=output_uri(job, StageName.SFM),
         output_uri=output_uri(job, StageName.TRAIN),
-        cache_policy=cache,
-        options=trainer_pb2.TrainOptions(profile=_PROFILES[job.profile]),
+        timeout=_duration(options.timeout_seconds),
+        cache_policy=_CACHE[job.spec.cache_policy],
+        options=trainer_pb2.TrainOptions(
+            profile=_PROFILES[job.spec.profile],
+            max_steps=options.max_steps,
+            max_gaussians=options.max_gaussians,
+            max_image_side=options.max_image_side,
+            sh_degree=options.sh_degree,
+            target_psnr=options.target_psnr,
+            hold_out_every=options.hold_out_every,
+            seed=options.seed,
+            checkpoint_seconds=options.checkpoint_seconds,
+        ),
     )
 
 
-def _compress(job: JobSpec, request_id: str, cache: common_pb2.CachePolicy) -> Message:
+def _compress(job: Job, request_id: str) -> Message:
+    options = job.spec.compress
     return compressor_pb2.CompressRequest(
         request_id=request_id,
         gaussian_uri=output_uri(job, StageName.TRAIN),
         colmap_uri=output_uri(job, StageName.SFM),
         output_uri=output_uri(job, StageName.COMPRESS),
-        cache_policy=cache,
+        timeout=_duration(options.timeout_seconds),
+        cache_policy=_CACHE[job.spec.cache_policy],
+        options=compressor_pb2.CompressOptions(quality=_QUALITY[options.quality]),
     )
 
 
-def _publish(job: JobSpec, request_id: str, cache: common_pb2.CachePolicy) -> Message:
+def _publish(job: Job, request_id: str) -> Message:
     return streamer_pb2.PublishSceneRequest(
         request_id=request_id,
         compressed_uri=output_uri(job, StageName.COMPRESS),
         gaussian_uri=output_uri(job, StageName.TRAIN),
         output_uri=output_uri(job, StageName.PUBLISH),
-        cache_policy=cache,
+        timeout=_duration(job.spec.publish.timeout_seconds),
+        cache_policy=_CACHE[job.spec.cache_policy],
         slug=job.slug,
         title=job.title,
     )
+
+
+def _duration(seconds: int | None) -> Duration | None:
+    return None if seconds is None else Duration(seconds=seconds)
 
 
 CALLS: dict[StageName, StageCall] = {
@@ -120,6 +169,6 @@ CALLS: dict[StageName, StageCall] = {
 }
 
 
-def output_uri(job: JobSpec, stage: StageName) -> str:
+def output_uri(job: Job, stage: StageName) -> str:
     """Where a stage of the job writes."""
     return f"{job.output_uri}/{CALLS[stage].folder}"

@@ -6,14 +6,14 @@ from dataclasses import replace
 from rich.console import Console
 
 from splatworks_common.reasons import Reason
-from splatworks_operator.local.display import Display, describe, summary
-from splatworks_operator.pipeline import JobStatus, Progress, StageName, StageState, StageStatus
+from splatworks_operator.display import Display, describe, summary
+from splatworks_operator.status import JobStatus, Progress, StageName, StageState, StageStatus
 
 RUNNING = StageStatus(
     StageName.SFM,
     StageState.RUNNING,
     attempt=1,
-    started=0.0,
+    started=0,
     progress=Progress(
         percent=26.0, done=8, total=50, eta_seconds=58, message="Finding features", unit="photos"
     ),
@@ -31,7 +31,7 @@ def test_training_shows_its_decibels():
 
 
 def test_a_reused_stage_says_so():
-    assert "reused" in describe(replace(RUNNING, state=StageState.SUCCEEDED, cached=True, ended=1.0))
+    assert "reused" in describe(replace(RUNNING, state=StageState.SUCCEEDED, cached=True, ended=1))
 
 
 def test_a_stage_that_will_be_tried_again_says_why():
@@ -53,9 +53,7 @@ def finished() -> JobStatus:
     }
     return JobStatus(
         stages=tuple(
-            StageStatus(
-                name, StageState.SUCCEEDED, attempt=1, started=0.0, ended=125.0, metrics=metrics[name]
-            )
+            StageStatus(name, StageState.SUCCEEDED, attempt=1, started=0, ended=125, metrics=metrics[name])
             for name in StageName
         )
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from splatworks_common.reasons import InputInvalid, InputNotFound
-from splatworks_operator.local.photos import check, pack, scene_slug
+from splatworks_operator.photos import check, pack, scene_slug
 
 
 @pytest.fixture

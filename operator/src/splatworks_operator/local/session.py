@@ -17,19 +17,20 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from splatworks.v1 import common_pb2
-from splatworks_common.artifacts.manifest import MANIFEST_NAME
 from splatworks_common.artifacts.settings import RetryPolicy
 from splatworks_common.artifacts.store import ArtifactStore
 from splatworks_common.artifacts.uri import S3Uri
 from splatworks_common.embedded_store import EmbeddedStore
-from splatworks_common.reasons import InputInvalid, StorageUnavailable
-from splatworks_operator.local import photos as photos_module
+from splatworks_common.reasons import StorageUnavailable
+from splatworks_operator import photos as photos_module
+from splatworks_operator.job import Job
 from splatworks_operator.local.garbage import collect
 from splatworks_operator.local.runner import LocalDriver, OnStatus
 from splatworks_operator.local.workers import Workers, running
-from splatworks_operator.pipeline import JobSpec, JobStatus, Phase, StageName, StageState
 from splatworks_operator.requests import CALLS, output_uri
+from splatworks_operator.results import check_replaceable, fetch
+from splatworks_operator.spec import CachePolicy, Profile, PublishOptions, Source, SplatJobSpec
+from splatworks_operator.status import JobStatus, Phase, StageName, StageState
 
 _CHECK_SECONDS = 0.5
 _PATIENCE = RetryPolicy(seconds=10.0)
@@ -44,7 +45,7 @@ class Request:
         photos: A folder of photos, or a .zip of them.
         out: Where results go.
         slug: The scene's name in URLs.
-        profile: "draft" or "standard".
+        profile: How much time the scene may take.
         cache: Whether results of earlier runs into the same ``out`` may be reused.
         port: Port of the viewer; 0 picks a free one.
         threads: Threads of each stage.
@@ -53,7 +54,7 @@ class Request:
     photos: Path
     out: Path
     slug: str
-    profile: str
+    profile: Profile
     cache: bool
     port: int
     threads: int
@@ -78,16 +79,15 @@ class Session:
         uid = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
         job_uri = self._store.uri(f"jobs/{uid}")
         photos_uri = await asyncio.to_thread(self._upload, job_uri)
-        job = JobSpec(
-            uid=uid,
-            photos_uri=str(photos_uri),
-            output_uri=str(job_uri),
-            slug=self._request.slug,
-            title=self._request.slug.replace("-", " ").capitalize(),
+        spec = SplatJobSpec(
+            source=Source(uri=str(photos_uri)),
             profile=self._request.profile,
+            publish=PublishOptions(title=self._request.slug.replace("-", " ").capitalize()),
+            cache_policy=CachePolicy.REUSE if self._request.cache else CachePolicy.NEVER,
         )
-        cache = common_pb2.CACHE_POLICY_REUSE if self._request.cache else common_pb2.CACHE_POLICY_NEVER
-        status = await LocalDriver(self._workers, cache).run(job, on_status)
+        slug = self._request.slug
+        job = Job(uid=uid, name=slug, spec=spec, output_uri=str(job_uri), slug=slug)
+        status = await LocalDriver(self._workers).run(job, on_status)
         if status.phase is Phase.SUCCEEDED or not self._has_results():
             await asyncio.to_thread(self._fetch, job, status)
         return status
@@ -118,17 +118,11 @@ class Session:
         self._store.upload_file(archive, uri)
         return uri
 
-    def _fetch(self, job: JobSpec, status: JobStatus) -> None:
+    def _fetch(self, job: Job, status: JobStatus) -> None:
         for name in StageName:
-            if status.stage(name).state is not StageState.SUCCEEDED:
-                continue
-            target = self._request.out / CALLS[name].folder
-            fresh = target.with_name(f".{target.name}.partial")
-            shutil.rmtree(fresh, ignore_errors=True)
-            manifest = self._store.download_artifact(S3Uri.parse(output_uri(job, name)), fresh)
-            (fresh / MANIFEST_NAME).write_bytes(manifest.to_json())
-            shutil.rmtree(target, ignore_errors=True)
-            fresh.rename(target)
+            if status.stage(name).state is StageState.SUCCEEDED:
+                target = self._request.out / CALLS[name].folder
+                fetch(self._store, S3Uri.parse(output_uri(job, name)), target)
 
 
 @contextlib.asynccontextmanager
@@ -139,7 +133,8 @@ async def open_session(request: Request) -> AsyncIterator[Session]:
         StageError: There are no photos, ``out`` is in use by another run, or something does not start.
     """
     photos_module.check(request.photos)
-    _check_out(request.out)
+    for call in CALLS.values():
+        check_replaceable(request.out / call.folder)
     state = request.out / ".splatworks"
     logs = state / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -168,17 +163,6 @@ async def open_session(request: Request) -> AsyncIterator[Session]:
         finally:
             closing.set()
             await keeper
-
-
-def _check_out(out: Path) -> None:
-    """Refuses to replace folders that no run has written.
-
-    Raises:
-        InputInvalid: There is such a folder.
-    """
-    for folder in (out / call.folder for call in CALLS.values()):
-        if folder.exists() and not (folder / MANIFEST_NAME).is_file():
-            raise InputInvalid(f"{folder} is not a result of an earlier run; choose another folder with -o.")
 
 
 async def _keep_alive(embedded: EmbeddedStore, closing: asyncio.Event) -> None:

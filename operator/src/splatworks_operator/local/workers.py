@@ -17,7 +17,7 @@ from pathlib import Path
 
 import grpc
 
-from splatworks_common.operations import client
+from splatworks_common.operations import channels
 from splatworks_common.reasons import Internal
 
 SERVICES = ("sfm", "trainer", "compressor", "streamer")
@@ -129,7 +129,7 @@ class Workers:
             await _end(process)
             raise
         async with contextlib.AsyncExitStack() as stack:
-            channel = await stack.enter_async_context(client.connect(addresses["grpc"]))
+            channel = await stack.enter_async_context(channels.connect(addresses["grpc"]))
             return Worker(service, addresses, channel, process, stack.pop_all())
 
 

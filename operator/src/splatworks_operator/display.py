@@ -6,14 +6,13 @@ has moved on noticeably.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
-from splatworks_operator.pipeline import JobStatus, StageName, StageState, StageStatus
+from splatworks_operator.status import JobStatus, StageName, StageState, StageStatus
 
 TITLES = {
     StageName.SFM: "Cameras",
@@ -110,46 +109,49 @@ def summary(status: JobStatus) -> Table:
     for stage in status.stages:
         if stage.state is StageState.SUCCEEDED:
             time = "reused" if stage.cached else _seconds(stage)
-            table.add_row(TITLES[stage.name], time, _RESULTS[stage.name](stage))
+            table.add_row(TITLES[stage.name], time, result(stage))
     return table
 
 
-def _sfm_result(stage: StageStatus) -> str:
-    metrics = stage.metrics
-    return (
-        f"{metrics['registered_images']:.0f} of {metrics['total_images']:.0f} photos registered, "
-        f"{metrics['points']:,.0f} points, {metrics['mean_reprojection_error_px']:.2f} px"
+def result(stage: StageStatus) -> str:
+    """What a finished stage gave, from those of its figures that are known."""
+    if stage.name is StageName.PUBLISH:
+        return "ready to view"
+    figures = dict(stage.metrics)
+    if "size_bytes" in figures:
+        figures["megabytes"] = figures["size_bytes"] / 1e6
+    return ", ".join(
+        template.format_map(figures)
+        for template, needed in _FIGURES[stage.name].items()
+        if figures.keys() >= set(needed)
     )
 
 
-def _train_result(stage: StageStatus) -> str:
-    metrics = stage.metrics
-    quality = (
-        f"PSNR {metrics['psnr']:.2f} dB, SSIM {metrics['ssim']:.3f} held out, " if "psnr" in metrics else ""
-    )
-    return f"{quality}{metrics['gaussians']:,.0f} Gaussians, {metrics['steps']:,.0f} steps"
-
-
-def _compress_result(stage: StageStatus) -> str:
-    metrics = stage.metrics
-    loss = f", loses {metrics['psnr_loss']:.2f} dB" if "psnr_loss" in metrics else ""
-    return f"{metrics['size_bytes'] / 1e6:.2f} MB, {metrics['ratio']:.1f} times smaller{loss}"
-
-
-def _publish_result(stage: StageStatus) -> str:
-    return "ready to view"
-
-
-_RESULTS: dict[StageName, Callable[[StageStatus], str]] = {
-    StageName.SFM: _sfm_result,
-    StageName.TRAIN: _train_result,
-    StageName.COMPRESS: _compress_result,
-    StageName.PUBLISH: _publish_result,
+_FIGURES: dict[StageName, dict[str, tuple[str, ...]]] = {
+    StageName.SFM: {
+        "{registered_images:.0f} of {total_images:.0f} photos registered": (
+            "registered_images",
+            "total_images",
+        ),
+        "{points:,.0f} points": ("points",),
+        "{mean_reprojection_error_px:.2f} px": ("mean_reprojection_error_px",),
+    },
+    StageName.TRAIN: {
+        "PSNR {psnr:.2f} dB, SSIM {ssim:.3f} held out": ("psnr", "ssim"),
+        "{gaussians:,.0f} Gaussians": ("gaussians",),
+        "{steps:,.0f} steps": ("steps",),
+    },
+    StageName.COMPRESS: {
+        "{megabytes:.2f} MB": ("megabytes",),
+        "{ratio:.1f} times smaller": ("ratio",),
+        "loses {psnr_loss:.2f} dB": ("psnr_loss",),
+    },
 }
+"""How the figures of each stage are said, and which figures that needs."""
 
 
 def _seconds(stage: StageStatus) -> str:
-    return _duration((stage.ended or 0.0) - (stage.started or 0.0))
+    return _duration((stage.ended or 0) - (stage.started or 0))
 
 
 def _duration(seconds: float) -> str:

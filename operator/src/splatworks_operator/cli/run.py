@@ -1,34 +1,23 @@
-"""The ``splatworks`` command."""
+"""``splatworks run``: the whole pipeline on this machine."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import shlex
-import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from splatworks_common.reasons import Reason, StageError
-from splatworks_operator.local import display
-from splatworks_operator.local.photos import scene_slug
-from splatworks_operator.local.session import Request, default_threads, open_session
-from splatworks_operator.pipeline import JobStatus, Phase, StageState
+from splatworks_operator.cli.outcome import FAILED, complain, run_until_signal, told
+from splatworks_operator.status import JobStatus, Phase, StageState
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    help="Photos in, a 3D scene in the browser out.",
-)
-
-_INTERRUPTED = 130
-"""The exit code shells expect after Ctrl-C."""
+if TYPE_CHECKING:
+    from splatworks_operator.local.session import Request
 
 
 class Profile(StrEnum):
@@ -38,12 +27,6 @@ class Profile(StrEnum):
     STANDARD = "standard"
 
 
-@app.callback()
-def _splatworks() -> None:
-    """Keeps ``run`` a sub-command while it is the only one."""
-
-
-@app.command()
 def run(
     photos: Annotated[Path, typer.Argument(help="A folder of photos, or a .zip of them.")],
     out: Annotated[
@@ -68,34 +51,31 @@ def run(
     ] = None,
 ) -> None:
     """Turn photos into a 3D scene on this machine: no cluster, no GPU, no network."""
+    from splatworks_operator import spec
+    from splatworks_operator.local.session import Request, default_threads
+    from splatworks_operator.photos import scene_slug
+
     slug = scene_slug(photos)
     request = Request(
         photos=photos,
         out=out or Path("out") / slug,
         slug=slug,
-        profile=profile,
+        profile=spec.Profile[profile.name],
         cache=reuse,
         port=port,
         threads=threads or default_threads(),
     )
     console, errors = Console(), Console(stderr=True)
-    try:
-        succeeded = asyncio.run(_run(request, console, errors, serve=serve))
-    except StageError as error:
-        _explain(errors, error.reason, str(error))
-        raise typer.Exit(1) from error
-    except OSError as error:
-        _explain(errors, Reason.INPUT_INVALID, f"{error.filename}: {error.strerror}")
-        raise typer.Exit(1) from error
-    except asyncio.CancelledError:
-        errors.print("Stopped.")
-        raise typer.Exit(_INTERRUPTED) from None
+    with told(errors):
+        succeeded = run_until_signal(lambda: _run(request, console, errors, serve=serve))
     if not succeeded:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 async def _run(request: Request, console: Console, errors: Console, *, serve: bool) -> bool:
-    _cancel_on_signals()
+    from splatworks_operator import display
+    from splatworks_operator.local.session import open_session
+
     console.print(f"Starting the object store and the four services for {request.photos} …", markup=False)
     async with open_session(request) as session:
         with display.Display(console) as live:
@@ -119,30 +99,13 @@ async def _run(request: Request, console: Console, errors: Console, *, serve: bo
 
 
 def _serve_command(request: Request) -> str:
-    words = [sys.argv[0], "run", request.photos, "-o", request.out, "--profile", request.profile, "--serve"]
+    profile = Profile[request.profile.name]
+    words = [sys.argv[0], "run", request.photos, "-o", request.out, "--profile", profile, "--serve"]
     return shlex.join(map(str, words))
-
-
-def _cancel_on_signals() -> None:
-    task = asyncio.current_task()
-    assert task is not None
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
 
 
 def _explain_failure(errors: Console, request: Request, status: JobStatus) -> None:
     for stage in status.stages:
         if stage.state is StageState.FAILED and stage.reason is not None:
-            _explain(errors, stage.reason, stage.message)
+            complain(errors, stage.reason, stage.message)
             errors.print(f"Logs: {request.out / '.splatworks' / 'logs'}", markup=False, soft_wrap=True)
-
-
-def _explain(errors: Console, reason: str, message: str) -> None:
-    errors.print(f"[red]{reason}[/red]: ", end="")
-    errors.print(message, markup=False, highlight=False, soft_wrap=True)
-
-
-def main() -> None:
-    """The entry point ``splatworks``."""
-    app()

@@ -1,0 +1,105 @@
+"""What a SplatJob must meet beyond types and limits, as the API server checks it.
+
+The models of ``spec`` refuse the same values, so that a job that never saw an API server is judged alike; a
+test holds the two together. What may change, and how, only the API server can say: it knows what was before.
+
+A rule asks ``has(self.x)`` even of a field with a default: the default ``{}`` of the object around it is
+judged before it is filled in.
+"""
+
+from __future__ import annotations
+
+from splatworks_operator.crd.schema import Rule, Rules
+from splatworks_operator.spec import (
+    NOT_PHOTOS_PATTERN,
+    Backoff,
+    Output,
+    Source,
+    SplatJobSpec,
+    TrainOptions,
+)
+
+MAX_NAME_LENGTH = 52
+"""The longest name of a SplatJob: with what is put behind it, it still is a label's value (63)."""
+
+_PLAIN_PATH = "!self.uri.matches('/[.][.]?(/|$)')"
+_PLAIN_PATH_MESSAGE = "must not have '.' or '..' between slashes: write the path without them"
+
+NAME = (
+    Rule(
+        f"size(self.metadata.name) <= {MAX_NAME_LENGTH}",
+        f"metadata.name must be at most {MAX_NAME_LENGTH} characters long",
+    ),
+    Rule(
+        "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        "metadata.name must be lower-case letters, digits and '-', begin with a letter and not end with '-'",
+    ),
+)
+"""The rules for a SplatJob's name, which becomes part of a URL."""
+
+_VALUES: Rules = {
+    Source: (
+        Rule(_PLAIN_PATH, _PLAIN_PATH_MESSAGE, ".uri"),
+        Rule(
+            f"!self.uri.matches('{NOT_PHOTOS_PATTERN}')",
+            "must be a folder of photos or one .zip of them: put a single photo, a video or another kind of "
+            "archive into a folder or .zip of photos first",
+            ".uri",
+        ),
+    ),
+    Output: (Rule(f"!has(self.uri) || {_PLAIN_PATH}", _PLAIN_PATH_MESSAGE, ".uri"),),
+    TrainOptions: (
+        Rule(
+            "!has(self.holdOutEvery) || self.holdOutEvery != 1",
+            "must not be 1, which would leave no photo to train on: 0 holds none out, 2 every other one",
+            ".holdOutEvery",
+        ),
+    ),
+    Backoff: (
+        Rule(
+            "!has(self.maxSeconds) || !has(self.initialSeconds) || self.maxSeconds >= self.initialSeconds",
+            "must be initialSeconds or more",
+            ".maxSeconds",
+        ),
+    ),
+}
+
+
+def of_spec() -> Rules:
+    """All rules of the spec, by the model whose objects must meet them."""
+    return {**_VALUES, SplatJobSpec: _transitions()}
+
+
+def mutable_fields() -> tuple[str, ...]:
+    """The fields of the spec that may be changed while a job lives, as they are called outside."""
+    return tuple(
+        field.alias or name
+        for name, field in SplatJobSpec.model_fields.items()
+        if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("mutable")
+    )
+
+
+def _transitions() -> tuple[Rule, ...]:
+    """The rules for changes of a spec: only what is marked mutable may change, and ``terminate`` one way."""
+    mutable = mutable_fields()
+    return (
+        *(
+            _immutable(field.alias or name, optional=field.default is None)
+            for name, field in SplatJobSpec.model_fields.items()
+            if (field.alias or name) not in mutable
+        ),
+        Rule(
+            "self.terminate || !oldSelf.terminate",
+            "can not be taken back: create a new SplatJob",
+            ".terminate",
+            forbidden=True,
+        ),
+    )
+
+
+def _immutable(field: str, *, optional: bool) -> Rule:
+    """Refuses that a field gets another value and, where it may be absent, that it comes or goes."""
+    same = f"self.{field} == oldSelf.{field}"
+    if optional:
+        same = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || {same})"
+    return Rule(same, "can not be changed: create a new SplatJob", f".{field}", forbidden=True)

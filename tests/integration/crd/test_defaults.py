@@ -1,0 +1,47 @@
+"""What the API server fills in."""
+
+from __future__ import annotations
+
+import pytest
+
+from splatworks_operator.spec import SplatJobSpec
+from tests.integration.crd.splatjobs import SOURCE, SplatJobs
+
+pytestmark = pytest.mark.kube
+
+
+def test_a_job_with_nothing_but_photos_comes_back_filled_in(verdicts: SplatJobs) -> None:
+    spec = verdicts.create(dry_run=True)["spec"]
+
+    assert spec == {
+        "source": SOURCE,
+        "output": {},
+        "profile": "Standard",
+        "sfm": {"maxFeatureSize": 1600, "maxFeatures": 4096, "matching": "Auto", "seed": 0},
+        "train": {"maxSteps": 0, "shDegree": 3, "holdOutEvery": 8, "seed": 0, "checkpointSeconds": 30},
+        "compress": {"quality": "Default"},
+        "publish": {"enabled": True},
+        "suspend": False,
+        "terminate": False,
+        "priority": 0,
+        "failurePolicy": {
+            "maxAttemptsPerStage": 3,
+            "maxUncountedAttemptsPerStage": 30,
+            "backoff": {"initialSeconds": 1, "factor": 2, "maxSeconds": 60},
+        },
+        "artifactPolicy": {"intermediates": "Retain", "onDelete": "Delete", "forceFinalizerRemoval": False},
+        "cachePolicy": "Reuse",
+    }
+
+
+def test_the_api_server_fills_in_what_the_models_do(verdicts: SplatJobs) -> None:
+    spec = verdicts.create(dry_run=True)["spec"]
+
+    assert SplatJobSpec.model_validate(spec) == SplatJobSpec.model_validate({"source": SOURCE})
+
+
+def test_an_object_given_in_part_is_filled_up(verdicts: SplatJobs) -> None:
+    spec = verdicts.create({"failurePolicy": {"backoff": {"factor": 3}}}, dry_run=True)["spec"]
+
+    assert spec["failurePolicy"]["backoff"] == {"initialSeconds": 1, "factor": 3, "maxSeconds": 60}
+    assert spec["failurePolicy"]["maxAttemptsPerStage"] == 3
