@@ -1,0 +1,202 @@
+"""Every query of the dashboards and rules, checked against what the services and the operator really export.
+
+The workers' metrics are scraped from real processes in which each labelled series has come to exist: a
+streamer behind TLS that has refused a stranger and failed an operation, and the toy service, which has
+finished one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import grpc
+import prometheus_client
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from splatworks.v1 import sfm_pb2, sfm_pb2_grpc, streamer_pb2, streamer_pb2_grpc
+from splatworks_common.artifacts.settings import StoreSettings
+from splatworks_common.artifacts.store import ArtifactStore
+from splatworks_common.identity import NO_CREDENTIALS, WRONG_IDENTITY, WRONG_TOKEN
+from splatworks_common.operations import client
+from splatworks_common.operations.channels import Channels, ClientTls, connect
+from splatworks_common.operations.client import StageClient
+from splatworks_common.reasons import Reason, WorkerLost
+from splatworks_operator.job import Job
+from splatworks_operator.kube.metrics import FIGURES, HasJobs, OperatorMetrics
+from splatworks_operator.kube.slots import SlotTable
+from splatworks_operator.status import JobStatus, Phase, Progress, StageName, StageState
+from tests import monitoring
+from tests.certificates import Authority
+from tests.integration.common.test_server import TOY, Running
+from tests.monitoring import Query
+from tests.promql import Catalogue, Drift, output_labels, selectors
+
+STREAMER = [sys.executable, "-m", "splatworks_streamer.server", "--http-listen", "127.0.0.1:0"]
+WORKER, OPERATOR = "streamer.test.svc", "operator.test.svc"
+OF_PROMETHEUS = {"up"}
+
+VALUES = {
+    "phase": frozenset(Phase),
+    "stage": frozenset(StageName),
+    "reason": frozenset(Reason) | {""},
+    "outcome": frozenset(Reason) | {"Succeeded"},
+    "why": frozenset({NO_CREDENTIALS, WRONG_TOKEN, WRONG_IDENTITY}),
+    "figure": frozenset(FIGURES),
+    "grpc_code": frozenset(code.name for code in grpc.StatusCode),
+}
+
+
+async def _scrape_streamer(store: StoreSettings, folder: Path) -> str:
+    authority = Authority(folder / "pki")
+    worker = authority.issue("worker", [WORKER])
+    running = Running(
+        store,
+        folder,
+        *("--tls-cert", str(worker.cert), "--tls-key", str(worker.key)),
+        *("--tls-client-ca", str(authority.file), "--allowed-san", OPERATOR),
+        command=STREAMER,
+    )
+    try:
+        stranger = authority.issue("stranger", ["stranger.test.svc"])
+        channels = Channels(ClientTls(authority.file, stranger.cert, stranger.key))
+        with pytest.raises(WorkerLost):
+            await client.get_worker(channels.get(running.addresses["grpc"], WORKER))
+        await channels.close()
+
+        operator = authority.issue("operator", [OPERATOR])
+        channels = Channels(ClientTls(authority.file, operator.cert, operator.key))
+        channel = channels.get(running.addresses["grpc"], WORKER)
+        publish = streamer_pb2_grpc.StreamerServiceStub(channel).PublishScene
+        stage = StageClient(publish, streamer_pb2.PublishSceneResponse, channel)
+        nowhere = f"s3://{store.bucket}/monitoring/nowhere"
+        request = streamer_pb2.PublishSceneRequest(
+            request_id="drift.publish.1",
+            compressed_uri=f"{nowhere}/compressed",
+            gaussian_uri=f"{nowhere}/gaussian",
+            output_uri=f"{nowhere}/published",
+            slug="drift",
+        )
+        await stage.wait((await stage.start(request)).name, 60)
+        await channels.close()
+        return running.metrics()
+    finally:
+        running.close()
+
+
+async def _scrape_toy(store: StoreSettings, folder: Path) -> str:
+    with ArtifactStore(store) as artifacts:
+        artifacts.put_bytes(artifacts.uri("monitoring/photos/a.jpg"), b"a")
+    running = Running(store, folder, command=TOY)
+    try:
+        async with connect(running.addresses["grpc"]) as channel:
+            reconstruct = sfm_pb2_grpc.SfmServiceStub(channel).Reconstruct
+            stage = StageClient(reconstruct, sfm_pb2.ReconstructResponse, channel)
+            request = sfm_pb2.ReconstructRequest(
+                request_id="drift.toy.1",
+                photos_uri=f"s3://{store.bucket}/monitoring/photos",
+                output_uri=f"s3://{store.bucket}/monitoring/succeed",
+            )
+            await stage.wait((await stage.start(request)).name, 60)
+        return running.metrics()
+    finally:
+        running.close()
+
+
+def _operator_text() -> str:
+    """The operator's metrics while a job runs, after one has failed and a look had to be repeated."""
+    registry = prometheus_client.CollectorRegistry()
+    metrics = OperatorMetrics(registry)
+    before = JobStatus()
+    progress = Progress(percent=10, eta_seconds=60, metrics=dict.fromkeys(FIGURES, 1.0))
+    first, *others = before.stages
+    running = replace(first, state=StageState.RUNNING, attempt=1, progress=progress)
+    failed = replace(running, state=StageState.FAILED, counted_attempts=1, reason=Reason.INTERNAL)
+    driver = SimpleNamespace(
+        status=replace(before, phase=Phase.RUNNING, stages=(running, *others)),
+        resource={"metadata": {"namespace": "team", "name": "church"}},
+    )
+    metrics.written(cast(Job, None), before, replace(before, phase=Phase.FAILED, stages=(failed, *others)))
+    metrics.error("api")
+    metrics.export_tables(cast(HasJobs, SimpleNamespace(snapshot=lambda: [driver])), SlotTable())
+    return prometheus_client.generate_latest(registry).decode()
+
+
+def _catalogue(texts: Iterable[str]) -> Catalogue:
+    """Metrics and labels in scraped texts, and those that recording rules make of them."""
+    labels: dict[str, frozenset[str]] = {name: monitoring.scrape_labels() for name in OF_PROMETHEUS}
+    for text in texts:
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                known = labels.get(sample.name, monitoring.scrape_labels())
+                labels[sample.name] = known | sample.labels.keys()
+    catalogue = Catalogue(labels, VALUES)
+    for query in monitoring.rule_queries():
+        if query.records:
+            catalogue = catalogue.with_metric(query.records, output_labels(query.expression, catalogue))
+    return catalogue
+
+
+@pytest.fixture(scope="module")
+def catalogue(object_store: StoreSettings, tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+    """What really exists."""
+    streamer, toy = tmp_path_factory.mktemp("streamer"), tmp_path_factory.mktemp("toy")
+
+    async def scrape() -> list[str]:
+        return [
+            await _scrape_streamer(object_store, streamer),
+            await _scrape_toy(object_store, toy),
+        ]
+
+    return _catalogue([*asyncio.run(scrape()), _operator_text()])
+
+
+def _check(query: Query, catalogue: Catalogue) -> None:
+    labels = output_labels(query.expression, catalogue)
+    if not query.shown <= labels:
+        raise Drift(f"{query.where} shows {sorted(query.shown - labels)}; its result has {sorted(labels)}")
+
+
+QUERIES = [
+    *monitoring.rule_queries(),
+    *(query for path in monitoring.DASHBOARDS for query in monitoring.dashboard_queries(path)),
+]
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.where)
+def test_a_query_names_only_what_exists(query: Query, catalogue: Catalogue) -> None:
+    _check(query, catalogue)
+
+
+@pytest.mark.parametrize(
+    "mutate",
+    [
+        lambda query: replace(query, expression=query.expression.replace("splatworks_", "splatwork_")),
+        lambda query: replace(query, expression=query.expression.replace("{release=", "{rel=")),
+        lambda query: replace(query, shown=query.shown | {"colour"}),
+    ],
+    ids=["metric", "matcher", "legend"],
+)
+def test_a_misspelled_query_is_found(mutate: Any, catalogue: Catalogue) -> None:
+    for query in QUERIES:
+        mutant = mutate(query)
+        if mutant != query:
+            with pytest.raises(Drift):
+                _check(mutant, catalogue)
+
+
+def test_every_metric_of_the_operator_is_shown_or_watched() -> None:
+    asked = {selector.name for query in QUERIES for selector in selectors(query.expression)}
+    exported = {
+        family.name: {sample.name for sample in family.samples} | {family.name}
+        for family in text_string_to_metric_families(_operator_text())
+        if not family.name.endswith("_created")
+    }
+
+    assert [name for name, samples in exported.items() if not samples & asked] == []
