@@ -36,6 +36,11 @@ NOT_PHOTOS_PATTERN = (
 Seconds = Annotated[int, Field(ge=1, le=2_592_000)]
 """A length of time: a second to thirty days."""
 
+Timeout = Annotated[
+    Seconds | None,
+    Field(description="An attempt ends with DeadlineExceeded after this time. Default: no limit."),
+]
+
 
 def _refuse_dots(uri: str) -> None:
     if {".", ".."} & set(uri.split("/")):
@@ -164,9 +169,7 @@ class SfmOptions(Model):
         "are in order, else Exhaustive.",
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seed of every random choice.")
-    timeout_seconds: Seconds | None = Field(
-        default=None, description="An attempt ends with DeadlineExceeded after this time. Default: no limit."
-    )
+    timeout_seconds: Timeout = None
 
 
 class TrainOptions(Model):
@@ -212,9 +215,7 @@ class TrainOptions(Model):
         le=3600,
         description="How often the training is saved, in seconds, so that another worker can continue it.",
     )
-    timeout_seconds: Seconds | None = Field(
-        default=None, description="An attempt ends with DeadlineExceeded after this time. Default: no limit."
-    )
+    timeout_seconds: Timeout = None
 
     @field_validator("hold_out_every")
     @classmethod
@@ -232,9 +233,7 @@ class CompressOptions(Model):
         description="How bytes are traded for fidelity: about 11 (High), 17 (Default) or 21 (Small) times "
         "smaller than the trained scene.",
     )
-    timeout_seconds: Seconds | None = Field(
-        default=None, description="An attempt ends with DeadlineExceeded after this time. Default: no limit."
-    )
+    timeout_seconds: Timeout = None
 
 
 class PublishOptions(Model):
@@ -249,9 +248,7 @@ class PublishOptions(Model):
         max_length=200,
         description="The scene's name for people. Default: the job's name.",
     )
-    timeout_seconds: Seconds | None = Field(
-        default=None, description="An attempt ends with DeadlineExceeded after this time. Default: no limit."
-    )
+    timeout_seconds: Timeout = None
 
 
 class Backoff(Model):

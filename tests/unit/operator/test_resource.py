@@ -4,95 +4,15 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings
 
-from splatworks_common.reasons import Reason
 from splatworks_operator.resource import from_resource, to_resource
-from splatworks_operator.status import (
-    Artifact,
-    Condition,
-    ConditionType,
-    JobResult,
-    JobStatus,
-    Phase,
-    Progress,
-    StageName,
-    StageState,
-    StageStatus,
-    WorkerRef,
-)
-
-TIMES = st.integers(1, 4_000_000_000)
-FIGURES = st.floats(-1e6, 1e6).map(lambda figure: float(f"{figure:.7g}"))
-TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
-NAMES = st.from_regex(r"[a-z_]{1,12}", fullmatch=True)
-METRICS = st.dictionaries(NAMES, FIGURES, max_size=3)
-PROGRESS = st.builds(
-    Progress,
-    percent=st.integers(0, 100),
-    done=st.floats(0, 1e6),
-    total=st.floats(0, 1e6),
-    eta_seconds=st.none() | st.integers(0, 10**6),
-    message=TEXTS,
-    unit=TEXTS,
-    metrics=METRICS,
-)
+from splatworks_operator.status import JobResult, JobStatus, Phase, StageName, StageState
+from tests.statuses import statuses
 
 
-def stages(name: StageName):
-    return st.builds(
-        StageStatus,
-        name=st.just(name),
-        state=st.sampled_from(StageState),
-        attempt=st.integers(1, 40),
-        counted_attempts=st.integers(0, 10),
-        uncounted_attempts=st.integers(0, 30),
-        not_before=st.just(0) | TIMES,
-        operation=TEXTS,
-        worker=st.none() | st.builds(WorkerRef, NAMES, TEXTS, TEXTS),
-        started=st.none() | TIMES,
-        ended=st.none() | TIMES,
-        progress=PROGRESS,
-        reason=st.none() | st.sampled_from(Reason),
-        message=TEXTS,
-        cached=st.booleans(),
-        input_digest=TEXTS,
-        outputs=st.lists(
-            st.builds(Artifact, TEXTS, TEXTS, st.integers(0, 2**40), TEXTS, TEXTS), max_size=2
-        ).map(tuple),
-        metrics=METRICS,
-    )
-
-
-STATUSES = st.builds(
-    JobStatus,
-    phase=st.sampled_from(Phase),
-    stages=st.tuples(*(stages(name) for name in StageName)),
-    message=TEXTS,
-    queue_position=st.none() | st.integers(1, 1000),
-    queued=st.none() | TIMES,
-    started=st.none() | TIMES,
-    completed=st.none() | TIMES,
-    conditions=st.lists(
-        st.builds(
-            Condition, st.sampled_from(ConditionType), st.booleans(), TEXTS, TEXTS, TIMES, st.integers(0, 9)
-        ),
-        max_size=5,
-    ).map(tuple),
-    result=st.builds(
-        JobResult,
-        uri=TEXTS,
-        viewer_url=TEXTS,
-        num_gaussians=st.none() | st.integers(0, 10**9),
-        psnr=st.none() | FIGURES,
-        compression_ratio=st.none() | FIGURES,
-    ),
-    generation=st.integers(0, 100),
-)
-
-
-@given(STATUSES)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
+@given(statuses)
 def test_a_status_comes_back_from_its_resource_as_it_was(status):
     assert from_resource(json.loads(json.dumps(to_resource(status)))) == status
 
