@@ -9,24 +9,34 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint protos bench clean setup setup-dev
+.PHONY: help demo images test test-cluster lint protos api bench clean setup setup-dev
 
 help: ## Show this list
 	@echo 'make TARGET [VARIABLE=value]'
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read -r target text; do \
-	    printf '  %-8s %s\n' "$$target" "$$text"; done
+	    printf '  %-12s %s\n' "$$target" "$$text"; done
 
 demo: setup ## Turn photos into a scene and serve it (PHOTOS=dir OUT=dir SERVE=0)
 	$(BIN)/splatworks run "$(PHOTOS)" $(if $(OUT),-o "$(OUT)") $(if $(filter-out 0,$(SERVE)),--serve)
 
+images: ## Build the container images (IMAGES='sfm trainer' VARIANT=cpu|cuda TAG=... ARCHIVE_DIR=dir)
+	scripts/images.sh
+
 test: setup-dev ## Run all tests this machine can run, and say what was skipped (ARGS=pytest arguments)
 	$(BIN)/python -m pytest $(ARGS)
+
+test-cluster: setup-dev ## Run SplatJobs in the pods of a real one-node Kubernetes (as root; builds the images)
+	scripts/test_cluster.sh $(ARGS)
 
 lint: setup-dev ## Check style, types, import layers, protos, kernels and scripts
 	scripts/lint.sh
 
 protos: setup-dev ## Generate the Python stubs from protos/
 	$(BIN)/python scripts/generate_protos.py
+
+api: setup-dev ## Generate the CustomResourceDefinition and docs/api.md
+	$(BIN)/python scripts/generate_crd.py
+	$(BIN)/python scripts/generate_api_reference.py
 
 bench: setup-dev ## Measure the stages and the kernels, and print a table
 	$(BIN)/python -m tests.bench

@@ -25,6 +25,7 @@ check buf-breaking scripts/check_proto_compatibility.sh
 # shellcheck disable=SC2086  # a list of words
 check clang-format "$bin/clang-format" --dry-run -Werror $kernels
 check shellcheck "$bin/shellcheck" scripts/*.sh .ci/run
+check hadolint "$bin/hadolint" services/*/Dockerfile* operator/Dockerfile
 
 if [ -n "$failed" ]; then
     printf 'lint failed:%s\n' "$failed" >&2

@@ -122,6 +122,7 @@ install_distributions() {
     editable=''
     isolated=''
     for distribution in $distributions; do
+        if [ "$distribution" = operator ]; then distribution='operator[local]'; fi
         # Without an npm the streamer's build fetches one, which isolation keeps out of .venv.
         if [ "$distribution" = services/streamer ] && ! command -v npm >/dev/null; then
             isolated="--editable $distribution"

@@ -265,13 +265,20 @@ def splatjob_cluster(kube_cluster: KubeCluster) -> KubeCluster:
     return kube_cluster
 
 
-@pytest.fixture
-def kube_namespace(kube_cluster: KubeCluster) -> Iterator[str]:
+@contextmanager
+def new_namespace(cluster: KubeCluster) -> Iterator[str]:
     """The name of a namespace in which nothing is.
 
-    What a test leaves there goes with it, except that objects with a finalizer keep it Terminating.
+    What is left there goes with it, except that objects with a finalizer keep it Terminating.
     """
     name = f"test-{uuid.uuid4().hex[:12]}"
-    kube_cluster.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    cluster.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     yield name
-    kube_cluster.request("DELETE", f"/api/v1/namespaces/{name}")
+    cluster.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def kube_namespace(kube_cluster: KubeCluster) -> Iterator[str]:
+    """A namespace of the test's own; see ``new_namespace``."""
+    with new_namespace(kube_cluster) as name:
+        yield name

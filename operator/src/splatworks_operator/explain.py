@@ -88,7 +88,7 @@ def worth_writing(written: JobStatus, new: JobStatus, seconds: float) -> bool:
 def _without_progress(status: JobStatus) -> JobStatus:
     quiet = tuple(replace(stage, progress=StageStatus(stage.name).progress) for stage in status.stages)
     running = status.current is not None and status.current.state is StageState.RUNNING
-    message = "" if running else status.message
+    message = "" if running or status.queue_position is not None else status.message
     return replace(status, stages=quiet, message=message, queue_position=None)
 
 
@@ -181,12 +181,17 @@ def _result(job: Job, status: JobStatus) -> JobResult:
         num_gaussians=_whole(gaussians),
         registered_images=_whole(sfm.get("registered_images")),
         total_images=_whole(sfm.get("total_images")),
-        psnr=train.get("psnr"),
-        ssim=train.get("ssim"),
+        psnr=_rounded(train.get("psnr"), 2),
+        ssim=_rounded(train.get("ssim"), 4),
         size_bytes=_whole(compress.get("size_bytes")),
-        compression_ratio=compress.get("ratio"),
+        compression_ratio=_rounded(compress.get("ratio"), 1),
     )
 
 
 def _whole(figure: float | None) -> int | None:
     return None if figure is None else int(figure)
+
+
+def _rounded(figure: float | None, digits: int) -> float | None:
+    """As many digits as a person compares; the stage's metrics keep them all."""
+    return None if figure is None else round(figure, digits)

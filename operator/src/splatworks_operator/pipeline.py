@@ -282,7 +282,7 @@ def _stage_succeeded(status: JobStatus, stage: StageStatus, result: Result, now:
             state=StageState.SUCCEEDED,
             operation="",
             ended=now,
-            progress=replace(stage.progress, percent=100.0, eta_seconds=None, message=""),
+            progress=Progress(percent=100.0),
             reason=None,
             message="",
             cached=result.cached,

@@ -5,9 +5,9 @@ choose other ports and other credentials and finds every object again. One proce
 folder; a lock file says so. The store's process is on a ``tether``, so it never outlives this one, however
 this one ends.
 
-Every request needs secrets made at each start: S3 requests the random credentials, reads and writes at the
-filer and the volume server, behind which the same objects lie, a token signed with a random key. Loopback
-alone would not do: a page in this machine's own browser reaches it, too.
+Every request needs secrets: S3 requests the credentials, random unless they are given, reads and writes at
+the filer and the volume server, behind which the same objects lie, a token signed with a random key.
+Loopback alone would not do: a page in this machine's own browser reaches it, too.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import subprocess
 import sysconfig
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -68,6 +69,14 @@ class _PortTaken(Exception):
     """Somebody else listens on one of the chosen ports."""
 
 
+@dataclass(frozen=True)
+class Keys:
+    """Credentials for a store that others know, too; not shown when printed."""
+
+    access: str = field(repr=False)
+    secret: str = field(repr=False)
+
+
 class EmbeddedStore:
     """A SeaweedFS in a folder of its own.
 
@@ -79,15 +88,17 @@ class EmbeddedStore:
         ...     artifacts = ArtifactStore(store.settings)
     """
 
-    def __init__(self, data: Path, *, bucket: str = "splatworks") -> None:
+    def __init__(self, data: Path, *, bucket: str = "splatworks", keys: Keys | None = None) -> None:
         """Prepares a store; nothing is started or written yet.
 
         Args:
             data: The store's folder; made if missing, for its owner only.
             bucket: The bucket that exists once the store is started.
+            keys: The credentials of S3 requests; random ones of this object's own where None are given.
         """
         self._data = data.absolute()
         self._bucket = bucket
+        self._keys = keys or Keys(secrets.token_hex(10), secrets.token_hex(20))
         self._settings: StoreSettings | None = None
         self._ports: range | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -160,8 +171,8 @@ class EmbeddedStore:
             ports = self._ports or _free_ports()
             settings = self._settings or StoreSettings(
                 url=f"http://{HOST}:{ports[0]}",
-                access_key=secrets.token_hex(10),
-                secret_key=secrets.token_hex(20),
+                access_key=self._keys.access,
+                secret_key=self._keys.secret,
                 bucket=self._bucket,
             )
             try:
