@@ -117,7 +117,8 @@ def _message(status: JobStatus, now: int) -> str:
     if stage is None:
         return ""
     if status.phase is Phase.FAILED:
-        return f"{_WORK[stage.name].capitalize()} ended with {stage.reason}: {stage.message}"
+        what = f"{_WORK[stage.name].capitalize()} ended with" if stage.attempt else "Not started:"
+        return f"{what} {stage.reason}: {stage.message}"
     if status.phase is Phase.SUSPENDED:
         return f"Suspended before {_WORK[stage.name]} was done"
     if stage.state is StageState.RUNNING:

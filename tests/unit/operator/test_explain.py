@@ -42,6 +42,11 @@ def test_the_message_of_a_failed_job_names_the_reason_and_what_happened():
     assert failed.message == "Finding camera poses ended with TooFewImages: 2 photos; take more."
 
 
+def test_the_message_of_a_job_that_never_began_does_not_speak_of_its_work():
+    message = after(Observation(refused="bucket photos is not allowed")).message
+    assert message == "Not started: InputInvalid: bucket photos is not allowed"
+
+
 def test_the_message_of_a_job_that_succeeded_is_where_to_look():
     status = after(*[OFFER, SUCCESS] * 4)
     assert status.message == "The scene is ready: https://v.test/s/fox/"
