@@ -1,0 +1,183 @@
+"""kopf's side of the operator: which changes of SplatJobs wake which driver.
+
+Everything is level-triggered: an event only says that it may be worth looking, so none need be remembered.
+One daemon drives each job that is not over (or has a time to be deleted at); deletion is held up by a
+finalizer until the job's work has stopped and its files are gone. kopf itself writes nothing but that
+finalizer, and notes about deletions that have to be tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
+
+import kopf
+import pydantic
+
+from splatworks_common.reasons import StageError
+from splatworks_operator.crd.definition import GROUP, PLURAL, VERSION
+from splatworks_operator.kube.api import ApiError
+from splatworks_operator.kube.driver import JobDriver, JobGone, NotYet
+from splatworks_operator.kube.jobs import JobTable
+from splatworks_operator.kube.metrics import OperatorMetrics
+from splatworks_operator.status import Phase
+
+ResultT = TypeVar("ResultT")
+
+log = logging.getLogger(__name__)
+
+FINALIZER = f"{GROUP}/cleanup"
+ANNOTATIONS = f"operator.{GROUP}"
+
+_DELETION_TRIES = 5
+"""After so many tries a job with ``forceFinalizerRemoval`` goes although its files could not be deleted."""
+
+_SPEC, _DEFECT = "spec", "defect"
+_FAULTS: dict[str, type[Exception]] = {
+    "api": ApiError,
+    "store": StageError,
+    "worker": NotYet,
+    _SPEC: pydantic.ValidationError,
+}
+"""What failed, as the metrics have it: something outside that comes right by itself, or ourselves."""
+
+_LATER_SECONDS = (1.0, 5.0)
+_MUCH_LATER_SECONDS = 60.0
+
+
+class _NothingRemembered(kopf.DiffBaseStorage):
+    """kopf keeps a copy of the spec in an annotation to tell edits by; nobody here needs to know of edits."""
+
+    def build(self, *, body: Any, extra_fields: Any = None) -> Any:
+        return {}
+
+    def fetch(self, *, body: Any) -> Any:
+        return {}
+
+    def store(self, *, body: Any, patch: Any, essence: Any) -> None:
+        """Nothing: every body is as the one before."""
+
+
+def settings() -> kopf.OperatorSettings:
+    """How kopf is to behave."""
+    chosen = kopf.OperatorSettings()
+    chosen.posting.enabled = False  # events come from the driver, one a transition
+    chosen.scanning.disabled = True  # neither CRDs nor namespaces need be watched, nor allowed to be
+    chosen.persistence.finalizer = FINALIZER
+    chosen.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=ANNOTATIONS)
+    chosen.persistence.diffbase_storage = _NothingRemembered()
+    chosen.watching.server_timeout = 300
+    chosen.watching.connect_timeout = 10
+    chosen.networking.request_timeout = 30
+    chosen.background.instant_exit_timeout = 2.0
+    chosen.background.cancellation_polling = 5.0
+    chosen.execution.default_backoff = _LATER_SECONDS[1]
+    return chosen
+
+
+def is_live(*, status: Mapping[str, Any], spec: Mapping[str, Any], **_: object) -> bool:
+    """Whether there is anything left to do for a job."""
+    phase = status.get("phase")
+    over = phase in (Phase.SUCCEEDED.value, Phase.FAILED.value)
+    return not over or spec.get("ttlSecondsAfterFinished") is not None
+
+
+def register(registry: kopf.OperatorRegistry, jobs: JobTable, metrics: OperatorMetrics) -> None:
+    """Adds the handlers of SplatJobs to kopf's registry."""
+    which: tuple[str, str, str] = (GROUP, VERSION, PLURAL)
+
+    @kopf.on.event(*which, registry=registry)
+    async def changed(type: str | None, body: kopf.Body, **_: object) -> None:
+        metrics.last_event.set_to_current_time()
+        if type == "DELETED":
+            jobs.forget(body["metadata"]["uid"])
+        else:
+            jobs.saw(dict(body))
+
+    @kopf.daemon(*which, registry=registry, when=is_live)
+    async def drive(body: kopf.Body, stopped: kopf.DaemonStopped, **_: object) -> None:
+        await _drive(jobs.of(dict(body)), stopped, metrics)
+
+    @kopf.on.delete(*which, registry=registry)
+    async def deleted(body: kopf.Body, retry: int, **_: object) -> None:
+        await _close(jobs.of(dict(body)), retry, metrics)
+
+
+async def _drive(driver: JobDriver, stopped: kopf.DaemonStopped, metrics: OperatorMetrics) -> None:
+    """Drives a job until kopf says stop: it is over, it is being deleted, or the operator ends."""
+    stopping = asyncio.create_task(_wake_when(stopped, driver))
+    try:
+        while not stopped and not driver.guarded_by(FINALIZER):
+            await _idle(driver, None)
+            driver.wake.clear()
+        while not stopped:
+            with metrics.reconcile_seconds.time():
+                pause = await _tried_again(driver, driver.step(), metrics)
+            await _idle(driver, pause)
+    except JobGone as error:
+        log.info("%s", error)
+    finally:
+        stopping.cancel()
+
+
+async def _close(driver: JobDriver, retry: int, metrics: OperatorMetrics) -> None:
+    """Ends the work on a job that is being deleted, or has kopf try that again."""
+    try:
+        await _tried_again(driver, driver.close(), metrics, much_later=retry >= _DELETION_TRIES)
+    except kopf.TemporaryError as error:
+        if retry < _DELETION_TRIES or not driver.forced_to_go:
+            raise
+        log.error("%s goes without its files being deleted: %s", driver.name, error)
+
+
+async def _tried_again(
+    driver: JobDriver, work: Awaitable[ResultT], metrics: OperatorMetrics, *, much_later: bool = False
+) -> ResultT:
+    """Awaits ``work``; what fails in it is counted, and becomes kopf's error that is tried again soon."""
+    try:
+        return await work
+    except JobGone:
+        raise
+    except Exception as error:
+        kind = _kind(error)
+        metrics.error(kind)
+        if kind == _DEFECT:
+            log.exception("a defect in driving %s", driver.name)
+        later = much_later or kind == _SPEC
+        delay = _MUCH_LATER_SECONDS if later else random.uniform(*_LATER_SECONDS)
+        raise kopf.TemporaryError(f"{driver.name}: {error}", delay=delay) from error
+
+
+def _kind(error: Exception) -> str:
+    for kind, types in _FAULTS.items():
+        if isinstance(error, types):
+            return kind
+    return _DEFECT
+
+
+async def _wake_when(stopped: kopf.DaemonStopped, driver: JobDriver) -> None:
+    await stopped.wait()
+    driver.wake.set()
+
+
+async def _idle(driver: JobDriver, seconds: float | None) -> None:
+    """Waits until the running attempt is done, the driver is woken, or the time is up."""
+    if driver.wake.is_set() or seconds == 0.0:
+        return
+    if seconds is None or not driver.listens:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(driver.wake.wait(), seconds)
+        return
+    listening = asyncio.create_task(driver.listen(seconds))
+    waking = asyncio.create_task(driver.wake.wait())
+    try:
+        await asyncio.wait({listening, waking}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waking.cancel()
+        listening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await listening

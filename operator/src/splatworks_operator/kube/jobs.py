@@ -1,0 +1,49 @@
+"""All jobs that the operator knows, by uid: a driver for each, for as long as its resource exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from splatworks_operator.kube.api import Resource
+from splatworks_operator.kube.driver import JobDriver, Platform
+
+
+class JobTable:
+    """The drivers. Belongs to one event loop; ``snapshot`` may be called from any thread."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._drivers: dict[str, JobDriver] = {}
+        self._seen: dict[str, str] = {}
+
+    def load(self, resources: Iterable[Resource]) -> None:
+        """Takes note of all resources before any is driven: no slot is given that one of them holds."""
+        for resource in resources:
+            self.of(resource)
+
+    def saw(self, resource: Resource) -> None:
+        """Takes note of a resource that a watch shows."""
+        uid = resource["metadata"]["uid"]
+        self._seen[uid] = resource["metadata"]["resourceVersion"]
+        self.of(resource).saw(resource)
+
+    def of(self, resource: Resource) -> JobDriver:
+        """The driver of a resource; a new one at once holds the slot that its status says."""
+        uid = resource["metadata"]["uid"]
+        if uid not in self._drivers:
+            self._drivers[uid] = JobDriver(self._platform, resource)
+        return self._drivers[uid]
+
+    def forget(self, uid: str) -> None:
+        """The resource is gone."""
+        self._seen.pop(uid, None)
+        if self._drivers.pop(uid, None) is not None:
+            self._platform.slots.release(uid)
+
+    def seen(self, uid: str) -> str | None:
+        """The version of a resource that the watch last showed."""
+        return self._seen.get(uid)
+
+    def snapshot(self) -> list[JobDriver]:
+        """All drivers at this moment."""
+        return list(self._drivers.values())
