@@ -15,13 +15,6 @@ from tests.cluster.node import Node
 
 JOB_SECONDS = 1500
 STAGES = ["sfm", "train", "compress", "publish"]
-UPLOAD = """
-from pathlib import Path
-from splatworks_common.artifacts.settings import StoreSettings
-from splatworks_common.artifacts.store import ArtifactStore
-with ArtifactStore(StoreSettings.from_environment()) as store:
-    store.upload_directory(Path("/opt/splatworks/sample"), store.uri("photos/sample"))
-"""
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(JOB_SECONDS + 900)]
 
@@ -29,7 +22,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(JOB_SECONDS + 900)]
 @pytest.fixture(scope="module")
 def photos(release: Node) -> None:
     """The sample capture, where the examples expect photos."""
-    release.kubectl("exec", "deploy/splatworks-operator", "--", "python", "-c", UPLOAD, namespace=NAMESPACE)
+    upload = ("splatworks", "upload", "/opt/splatworks/sample", "s3://splatworks/photos/sample/")
+    release.kubectl("exec", "deploy/splatworks-operator", "--", *upload, namespace=NAMESPACE)
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,14 @@ labels:
 {{ include "splatworks.fullname" .root }}-{{ .component }}.{{ .root.Release.Namespace }}.svc
 {{- end -}}
 
+{{/* Further names in a component's certificate, as {"dns": [...], "ips": [...]}: people reach the embedded store through a
+forwarded port of their machine. Takes the component. */}}
+{{- define "splatworks.forwardedNames" -}}
+{{- $forwarded := eq . "store" -}}
+dns: {{ ternary (list "localhost") list $forwarded | toJson }}
+ips: {{ ternary (list "127.0.0.1") list $forwarded | toJson }}
+{{- end -}}
+
 {{/* Every component with a certificate, as a comma-separated list. */}}
 {{- define "splatworks.tlsComponents" -}}
 sfm,trainer,compressor,streamer,operator{{ if eq .Values.store.mode "embedded" }},store{{ end }}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Collection, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from splatworks_common.photos import is_named_like_a_photo
 from splatworks_common.reasons import InputInvalid, InputNotFound
@@ -46,16 +46,36 @@ def pack(photos: Path, archive: Path, *, without: Collection[Path]) -> None:
     Raises:
         InputNotFound: There are no photos.
     """
-    results = [folder.resolve() for folder in without]
-    files = sorted(path for path in photos.rglob("*") if _is_photo(path, photos, results))
-    if not files:
-        raise InputNotFound(f"There are no photos in {photos}; give a folder of photos or a .zip of them.")
+    files = find(photos, without=without)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:
         for number, path in enumerate(files):
             entry = zipfile.ZipInfo(_entry_name(path.relative_to(photos), number), _EPOCH)
             with path.open("rb") as source, target.open(entry, "w", force_zip64=True) as sink:
                 while block := source.read(_COPY_BYTES):
                     sink.write(block)
+
+
+def find(photos: Path, *, without: Collection[Path]) -> list[Path]:
+    """Every photo below the folder ``photos``, sorted; what ``pack`` takes.
+
+    Raises:
+        InputNotFound: There are no photos.
+    """
+    results = [folder.resolve() for folder in without]
+    files = sorted(path for path in photos.rglob("*") if _is_photo(path, photos, results))
+    if not files:
+        raise no_photos(photos)
+    return files
+
+
+def is_hidden(path: PurePath) -> bool:
+    """Whether a path, relative to the photos' folder, is hidden, as macOS hides its own files in a zip."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+
+
+def no_photos(photos: Path) -> InputNotFound:
+    """The error where a folder or zip has none."""
+    return InputNotFound(f"There are no photos in {photos}; give a folder of photos or a .zip of them.")
 
 
 def scene_slug(photos: Path) -> str:
@@ -72,8 +92,12 @@ def scene_slug(photos: Path) -> str:
 
 
 def _is_photo(path: Path, photos: Path, results: Sequence[Path]) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(photos).parts)
-    if hidden or path.is_symlink() or not path.is_file() or not is_named_like_a_photo(path.name):
+    if (
+        is_hidden(path.relative_to(photos))
+        or path.is_symlink()
+        or not path.is_file()
+        or not is_named_like_a_photo(path.name)
+    ):
         return False
     whole = path.resolve()
     return not any(whole.is_relative_to(folder) for folder in results)

@@ -153,7 +153,10 @@ def reconcile(
 def delete(job: Job, status: JobStatus) -> list[Action]:
     """What is left to do, in this order, before a deleted job may go."""
     _, actions = _stopped(status)
-    return [*actions, DeleteArtifacts()] if job.spec.artifact_policy.on_delete is Keep.DELETE else actions
+    began = any(stage.attempt for stage in status.stages)
+    if began and job.spec.artifact_policy.on_delete is Keep.DELETE:
+        return [*actions, DeleteArtifacts()]
+    return actions  # a job that never began has no files, and perhaps no right to look for them
 
 
 def _after_the_end(job: Job, status: JobStatus, now: int) -> list[Action]:

@@ -312,8 +312,8 @@ class ArtifactPolicy(Model):
 
     intermediates: Keep = Field(
         default=Keep.RETAIN,
-        description="Once the job has succeeded: whether the photos' model (colmap/) and the uncompressed "
-        "Gaussians (gaussian/) are kept.",
+        description="At the moment the job succeeds: whether the photos' model (colmap/) and the "
+        "uncompressed Gaussians (gaussian/) are kept.",
     )
     on_delete: Keep = Field(
         default=Keep.DELETE,

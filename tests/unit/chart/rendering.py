@@ -123,6 +123,13 @@ class Chart:
         words = [word for file in files for word in ("--values", str(file))]
         return self._rendered(release, tuple(words), json.dumps(values, sort_keys=True))
 
+    def notes(self, *files: Path, **values: Any) -> str:
+        """What ``helm install`` tells in the end."""
+        words = [word for file in files for word in ("--values", str(file))]
+        words += ["--namespace", NAMESPACE, "--dry-run=client", "--values", "-"]
+        text = self._run("install", RELEASE, CHART, *words, stdin=json.dumps(values))
+        return text.partition("\nNOTES:\n")[2]
+
     def lint(self, *files: Path) -> str:
         """What ``helm lint --strict`` says.
 

@@ -47,10 +47,18 @@ def test_an_upgrade_does_not_undo_what_the_scaler_did(keda: Manifests, hpa: Mani
 
 @pytest.mark.parametrize("worker", WORKERS)
 def test_keda_counts_queued_and_running_stages(keda: Manifests, worker: str):
-    selector = f'{{namespace="demo",stage="{STAGES[worker]}"}}'
+    selector = f'{{release="demo/splatworks",stage="{STAGES[worker]}"}}'
     assert trigger(keda, worker)["query"] == (
         f"sum(splatworks_queue_depth{selector}) + sum(splatworks_stages_running{selector})"
     )
+
+
+def test_two_releases_of_a_namespace_are_not_added_up(chart: Chart, keda: Manifests):
+    settings = {"enabled": True, "keda": {"prometheusURL": "http://prometheus.monitoring.svc:9090"}}
+    other = chart.render(release="other", autoscaling=settings)
+    (found,) = other.get("ScaledObject", "other-splatworks-sfm")["spec"]["triggers"]
+    assert 'release="demo/other"' in found["metadata"]["query"]
+    assert 'release="demo/splatworks"' in trigger(keda, "sfm")["query"]
 
 
 def test_a_pod_is_wished_for_every_slot_that_is_wanted(keda: Manifests, hpa: Manifests):

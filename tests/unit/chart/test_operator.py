@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -118,8 +122,32 @@ def test_the_flags_are_those_of_the_real_operator(rendering: Manifests):
 
 def test_the_test_of_the_release_gives_flags_of_the_real_command(defaults: Manifests):
     container = defaults.pod("test").container
-    assert container["command"] == ["splatworks"]
-    name, *args = container["args"]
-    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
-    read = command.make_context(name, args).params
+    script = container["command"][2]
+    read = parsed("submit", container["args"])
     assert (read["wait"], read["timeout"], read["namespace"]) == (True, 1200.0, "demo")
+    cancelled = parsed("cancel", re.search("splatworks cancel ([^;]+);", script)[1].split())  # type: ignore[index]
+    assert (cancelled["names"], cancelled["delete"]) == ([read["name"]], True)
+    assert cancelled["namespace"] == read["namespace"]
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_the_test_of_the_release_removes_its_job_and_ends_as_the_job_did(
+    defaults: Manifests, tmp_path: Path, code: int
+):
+    fake = tmp_path / "splatworks"
+    fake.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\n[ "$1" = cancel ] || exit {code}\n')
+    fake.chmod(0o755)
+    container = defaults.pod("test").container
+    done = subprocess.run(
+        [*container["command"], *container["args"]], env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    )
+    assert done.returncode == code
+    submitted, cancelled = (tmp_path / "called").read_text().splitlines()
+    assert submitted.split() == ["submit", *container["args"]]
+    assert cancelled == "cancel splatworks-test --namespace=demo --delete"
+
+
+def parsed(name: str, args: list[str]) -> dict[str, Any]:
+    """The parameters that a command of ``splatworks`` reads."""
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    return dict(command.make_context(name, list(args)).params)

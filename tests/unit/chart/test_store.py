@@ -12,10 +12,18 @@ from tests.unit.chart.rendering import EXTERNAL_STORE, WORKERS, Chart, Manifests
 
 def test_the_embedded_store_makes_its_own_keys(defaults: Manifests):
     data = defaults.get("Secret", "splatworks-store-keys")["data"]
-    assert {name: len(base64.b64decode(key)) for name, key in data.items()} == {
-        "access-key": 20,
-        "secret-key": 40,
-    }
+    lengths = {name: len(base64.b64decode(data[name])) for name in ("access-key", "secret-key")}
+    assert lengths == {"access-key": 20, "secret-key": 40}
+
+
+def test_the_keys_come_with_the_authority_of_the_stores_certificate(defaults: Manifests):
+    keys = defaults.get("Secret", "splatworks-store-keys")["data"]
+    assert keys["ca.crt"] == defaults.get("Secret", "splatworks-store-tls")["data"]["ca.crt"]
+
+
+def test_the_keys_come_alone_where_cert_manager_makes_the_certificate(chart: Chart):
+    manifests = chart.render(tls={"mode": "certManager"})
+    assert set(manifests.get("Secret", "splatworks-store-keys")["data"]) == {"access-key", "secret-key"}
 
 
 def test_a_secret_of_ones_own_replaces_the_made_one(chart: Chart):

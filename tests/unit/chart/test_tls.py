@@ -27,7 +27,17 @@ def test_a_certificate_has_the_name_that_the_others_expect(defaults: Manifests, 
     names = certificate(defaults, f"{component}-tls", "tls.crt").extensions.get_extension_for_class(
         x509.SubjectAlternativeName
     )
-    assert names.value.get_values_for_type(x509.DNSName) == [f"splatworks-{component}.demo.svc"]
+    assert names.value.get_values_for_type(x509.DNSName)[0] == f"splatworks-{component}.demo.svc"
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_only_the_store_is_reached_through_a_forwarded_port(defaults: Manifests, component: str):
+    names = certificate(defaults, f"{component}-tls", "tls.crt").extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    further = [*names.value.get_values_for_type(x509.DNSName)[1:]]
+    further += [str(address) for address in names.value.get_values_for_type(x509.IPAddress)]
+    assert further == (["localhost", "127.0.0.1"] if component == "store" else [])
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
@@ -84,11 +94,13 @@ def test_the_operators_name_is_the_one_that_workers_admit(rendering: Manifests):
 def test_cert_manager_makes_the_same_secrets_with_the_same_names(chart: Chart, defaults: Manifests):
     manifests = chart.render(tls={"mode": "certManager"})
     made = {
-        found["spec"]["secretName"]: found["spec"]["dnsNames"]
+        found["spec"]["secretName"]: found["spec"]["dnsNames"] + found["spec"].get("ipAddresses", [])
         for found in manifests.of("Certificate")
         if "dnsNames" in found["spec"]
     }
-    assert made == {f"splatworks-{name}-tls": [f"splatworks-{name}.demo.svc"] for name in COMPONENTS}
+    assert made.pop("splatworks-store-tls") == ["splatworks-store.demo.svc", "localhost", "127.0.0.1"]
+    others = [name for name in COMPONENTS if name != "store"]
+    assert made == {f"splatworks-{name}-tls": [f"splatworks-{name}.demo.svc"] for name in others}
     assert not [found for found in manifests.of("Secret") if found["type"] == "kubernetes.io/tls"]
 
 

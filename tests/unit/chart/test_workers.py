@@ -81,6 +81,13 @@ def test_readiness_asks_for_the_stages_own_service_and_liveness_for_the_server(
     assert container["startupProbe"]["grpc"] == {"port": 50052, "service": ""}
 
 
+def test_a_probe_on_a_busy_node_has_more_than_a_second(rendering: Manifests):
+    for pod in rendering.pods():
+        for name in ("startupProbe", "livenessProbe", "readinessProbe"):
+            if name in pod.container:
+                assert pod.container[name]["timeoutSeconds"] >= 3, (pod.name, name)
+
+
 def test_the_workers_are_the_ones_that_the_operator_calls():
     assert {call.service for call in CALLS.values()} == set(WORKERS)
 

@@ -329,6 +329,11 @@ def test_a_deleted_job_cancels_its_attempt_before_its_files_go():
     assert delete(JOB, running()) == [cancel, DeleteArtifacts()]
 
 
+def test_a_job_that_was_refused_goes_without_a_look_at_the_store():
+    refused, _ = reconcile(JOB, JobStatus(), Observation(refused="not allowed"), now=1)
+    assert delete(JOB, refused) == []
+
+
 def test_a_deleted_job_leaves_its_files_where_that_is_asked_for():
     assert delete(job(artifactPolicy={"onDelete": "Retain"}), finished()) == []
 

@@ -13,7 +13,7 @@ from splatworks_operator.cli.app import app
 from splatworks_operator.cli.flags import duration
 
 COMMANDS = [
-    *("run", "submit", "list", "get", "watch", "cancel", "suspend", "resume"),
+    *("run", "submit", "upload", "list", "get", "watch", "cancel", "suspend", "resume"),
     *("logs", "download", "explain"),
 ]
 
@@ -47,6 +47,8 @@ def test_help_is_quick_because_it_loads_nothing_to_work_with():
     [
         ("submit",),
         ("submit", "photos", "-f", "job.yaml"),
+        ("submit", "s3://splatworks/fox", "--timeout", "5m"),
+        ("upload", "photos"),
         ("watch", "fox", "-A"),
         ("watch", "-o", "json"),
         ("watch", "fox", "--timeout", "soon"),

@@ -19,7 +19,10 @@ def policy(client: TestClient, path: str) -> dict[str, str]:
 
 
 def test_an_empty_list_says_how_to_make_a_scene(client: TestClient) -> None:
-    assert "No scenes yet" in client.get("/").text
+    page = client.get("/").text
+    assert "No scenes yet" in page
+    assert "splatworks run PHOTOS" in page
+    assert "splatworks submit PHOTOS" in page
 
 
 def test_the_list_shows_what_a_person_wants_to_know(client: TestClient, store: MemoryStore) -> None:

@@ -31,3 +31,25 @@ async def test_an_address_for_the_pages_that_is_taken_is_named() -> None:
         with pytest.raises(click.ClickException, match=f"Can not listen on {address}: .* in use"):
             async with SERVICE.open(context):
                 pass
+
+
+def http_hosts(*names: str) -> tuple[str, ...]:
+    """What the streamer reads from its command line."""
+    (option,) = [option for option in SERVICE.options if option.name == "http_host"]
+    words = [f"--http-host={name}" for name in names]
+    read: tuple[str, ...] = click.Command("x", params=[option]).make_context("x", words).params["http_host"]
+    return read
+
+
+@pytest.mark.parametrize("name", ["*foo", "foo.*", "*.*.example.com", "splats*.example.com"])
+def test_a_name_that_nothing_could_be_compared_with_is_wrong_usage(name: str) -> None:
+    with pytest.raises(click.UsageError, match="is no name of a host: write it like"):
+        http_hosts(name)
+
+
+def test_names_and_names_below_a_name_are_taken() -> None:
+    assert http_hosts("splats.example.com", "*.example.com", "*") == (
+        "splats.example.com",
+        "*.example.com",
+        "*",
+    )

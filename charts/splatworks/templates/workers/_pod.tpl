@@ -92,6 +92,7 @@ containers:
     startupProbe:
       grpc: {port: 50052, service: ""}
       periodSeconds: 2
+      timeoutSeconds: 3
       failureThreshold: {{ div (add $worker.startupSeconds 1) 2 }}
     livenessProbe:
       grpc: {port: 50052, service: ""}

@@ -11,6 +11,7 @@ import typer
 from splatworks_operator.cli import jobs
 from splatworks_operator.cli.run import run
 from splatworks_operator.cli.submit import submit
+from splatworks_operator.cli.upload import upload
 
 _PLUGIN = "kubectl-splat"
 
@@ -43,6 +44,7 @@ def _splatworks(
 
 app.command()(run)
 app.command()(submit)
+app.command()(upload)
 app.command("list")(jobs.list_jobs)
 app.command()(jobs.get)
 app.command()(jobs.watch)

@@ -38,7 +38,7 @@ StoreSecret = Annotated[
     typer.Option(
         "--store-secret",
         metavar="[NAMESPACE/]NAME",
-        help="The Secret with the store's access-key and secret-key.  "
+        help="The Secret with the store's access-key and secret-key, and its ca.crt where it has one.  "
         "[default: SPLATWORKS_STORE_ACCESS_KEY and _SECRET_KEY]",
     ),
 ]

@@ -234,17 +234,16 @@ def download(
     kubeconfig: flags.Kubeconfig = None,
 ) -> None:
     """Download a SplatJob's results, verified."""
-    from splatworks_common.artifacts.store import ArtifactStore
     from splatworks_operator.cluster import download as downloading
     from splatworks_operator.cluster.jobs import SplatJobs
-    from splatworks_operator.cluster.store_access import StoreAccess, store_settings
+    from splatworks_operator.cluster.store_access import StoreAccess, open_store
 
     wanted = [] if stage is Fetched.ALL else [StageName(stage.value)]
 
     async def work(connection: Connection) -> list[Path]:
         job = await SplatJobs(connection).get(name)
         access = StoreAccess(store_url, store_bucket, store_secret)
-        with ArtifactStore(await store_settings(access, connection)) as store:
+        async with open_store(access, connection) as store:
             return await asyncio.to_thread(
                 downloading.download, store, job, wanted, out or Path("out") / name, Console(stderr=True)
             )

@@ -79,6 +79,8 @@ def submit(
         raise typer.BadParameter("give either photos or -f FILE.")
     if name is not None and photos is None:
         raise typer.BadParameter("--name is for photos; a file says the names itself.")
+    if timeout is not None and not wait:
+        raise typer.BadParameter("--timeout is for --wait.")
     said = {
         "profile": profile,
         "compress.quality": quality,

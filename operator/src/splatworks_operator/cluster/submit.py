@@ -10,13 +10,12 @@ from typing import Any
 
 from rich.console import Console
 
-from splatworks_common.artifacts.store import ArtifactStore
 from splatworks_common.artifacts.uri import S3Uri
 from splatworks_operator.cluster import manifests
 from splatworks_operator.cluster.connection import Connection
 from splatworks_operator.cluster.jobs import SplatJobs
 from splatworks_operator.cluster.splatjob import SplatJob
-from splatworks_operator.cluster.store_access import StoreAccess, store_settings
+from splatworks_operator.cluster.store_access import StoreAccess, open_store
 from splatworks_operator.cluster.uploads import upload, upload_uri
 from splatworks_operator.photos import check, scene_slug
 
@@ -86,7 +85,7 @@ async def submit(
         return await jobs.create(resource)
     await jobs.create(resource, dry_run=True)
     uri = S3Uri.parse(resource["spec"]["source"]["uri"])
-    with ArtifactStore(await store_settings(request.store, connection)) as store:
+    async with open_store(request.store, connection) as store:
         await asyncio.to_thread(upload, store, request.local, uri, console)
         try:
             return await jobs.create(resource)

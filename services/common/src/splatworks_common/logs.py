@@ -10,7 +10,10 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-_CONTEXT = ("request_id", "stage", "operation", "outcome", "seconds", "address")
+_CONTEXT = (
+    *("namespace", "job", "transition", "request_id", "stage", "attempt", "worker", "reason"),
+    *("operation", "outcome", "seconds", "address", "expiry"),
+)
 """The attributes of a record that are written when present."""
 
 

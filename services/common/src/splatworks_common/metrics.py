@@ -61,7 +61,7 @@ def export_certificate_expiry(registry: CollectorRegistry, expiry: Callable[[], 
     """``splatworks_tls_certificate_expiry_seconds``: read at every scrape, so a renewal shows at once."""
     Gauge(
         "splatworks_tls_certificate_expiry_seconds",
-        "When the server's certificate ends, in seconds since the epoch.",
+        "When the certificate of this process ends, in seconds since the epoch.",
         registry=registry,
     ).set_function(expiry)
 

@@ -83,9 +83,18 @@ async def forwarding(
     Raises:
         OSError: ``listen`` can not be bound.
     """
+    connections: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _forward(reader, writer, target)
+        connection = asyncio.current_task()
+        assert connection is not None
+        connections.add(connection)
+        try:
+            await _forward(reader, writer, target)
+        except asyncio.CancelledError:  # by the end of the context; asyncio would report it as an error
+            log.debug("a connection is closed with the port")
+        finally:
+            connections.discard(connection)
 
     server = await asyncio.start_server(
         serve,
@@ -99,6 +108,9 @@ async def forwarding(
         yield replace(listen, port=server.sockets[0].getsockname()[1])
     finally:
         server.close()
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections)
 
 
 async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Address) -> None:

@@ -83,6 +83,21 @@ async def _open(context: server.Context) -> AsyncIterator[None]:
         await http.stop()
 
 
+def _checked_hosts(_: click.Context, option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Accepts names, ``*.`` before a name, and ``*`` for any; what the pages' server can compare with.
+
+    Raises:
+        click.BadParameter: There is another ``*`` in a name.
+    """
+    for name in names:
+        if name != "*" and "*" in name.removeprefix("*."):
+            raise click.BadParameter(
+                f"{name!r} is no name of a host: write it like splats.example.com or *.example.com.",
+                param=option,
+            )
+    return names
+
+
 SERVICE = server.Service(
     name="streamer",
     distribution="splatworks-streamer",
@@ -97,6 +112,7 @@ SERVICE = server.Service(
         click.Option(
             ["--http-host"],
             multiple=True,
+            callback=_checked_hosts,
             help="Name by which the pages are asked for, besides localhost: that of the Ingress in front, "
             "like splats.example.com or *.example.com; repeat it for several (separated by spaces in the "
             "environment).",
