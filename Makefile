@@ -9,12 +9,12 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo images test test-cluster lint protos api bench clean setup setup-dev
+.PHONY: help demo images test test-cluster lint protos api bench bench-operator clean setup setup-dev
 
 help: ## Show this list
 	@echo 'make TARGET [VARIABLE=value]'
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read -r target text; do \
-	    printf '  %-12s %s\n' "$$target" "$$text"; done
+	    printf '  %-14s %s\n' "$$target" "$$text"; done
 
 demo: setup ## Turn photos into a scene and serve it (PHOTOS=dir OUT=dir SERVE=0)
 	$(BIN)/splatworks run "$(PHOTOS)" $(if $(OUT),-o "$(OUT)") $(if $(filter-out 0,$(SERVE)),--serve)
@@ -40,6 +40,9 @@ api: setup-dev ## Generate the CustomResourceDefinition and docs/api.md
 
 bench: setup-dev ## Measure the stages and the kernels, and print a table
 	$(BIN)/python -m tests.bench
+
+bench-operator: setup-dev ## Measure what a thousand jobs at once cost the operator (ARGS='--jobs 100 --times 2')
+	$(BIN)/python -m tests.bench.operator_scale $(ARGS)
 
 clean: ## Remove everything that was built or installed here, and out/
 	rm -rf .venv build out services/*/build services/streamer/src/splatworks_streamer/viewer

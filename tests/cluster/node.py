@@ -55,6 +55,18 @@ class Node(KubeCluster):
             process.terminate()
             process.wait(10)
 
+    @contextmanager
+    def port_forward(self, target: str, port: int, *, namespace: str) -> Iterator[int]:
+        """The port on loopback that ``kubectl port-forward`` opens, for as long as the context lasts."""
+        command = ["kubectl", "port-forward", target, f":{port}", f"--namespace={namespace}"]
+        with subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                said = process.stdout.readline()  # Forwarding from 127.0.0.1:40115 -> 8333
+                yield int(said.partition(" -> ")[0].rpartition(":")[2])
+            finally:
+                process.terminate()
+
 
 @contextmanager
 def running_node(folder: Path) -> Iterator[Node]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from tests.cluster.node import Node
 
 JOB_SECONDS = 1500
 STAGES = ["sfm", "train", "compress", "publish"]
+SPLATWORKS = Path(sys.executable).with_name("splatworks")
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(JOB_SECONDS + 900)]
 
@@ -99,9 +103,50 @@ def test_the_viewer_shows_the_scene(release: Node, finished: dict[str, Any]) -> 
     assert "<html" in page.lower()
 
 
-def test_a_training_whose_pod_is_deleted_continues_on_another(
-    release: Node, photos: None, records: Path
+def test_the_logs_of_a_job_are_those_of_its_pods(
+    release: Node, finished: dict[str, Any], records: Path
 ) -> None:
+    said = release.run(SPLATWORKS, "logs", "sample", f"--namespace={NAMESPACE}")
+    (records / "logs.txt").write_text(said)
+
+    assert [name for name in STAGES if f" {name} " not in said] == []
+
+
+def test_photos_of_this_machine_become_a_job_through_a_forwarded_port(
+    release: Node, repository: Path
+) -> None:
+    with forwarded_store(release) as flags:
+        photos = repository / "examples" / "capture"
+        said = release.run(SPLATWORKS, "submit", photos, "--name=submitted", *flags, timeout=120)
+    job = release.wait_until(
+        is_training_beyond(0), "splatjob", "submitted", namespace=NAMESPACE, seconds=JOB_SECONDS
+    )
+    release.kubectl("delete", "splatjob", "submitted", namespace=NAMESPACE)
+
+    assert "submitted created" in said
+    assert stage(job, "sfm")["state"] == "Succeeded"
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """A job whose trainer pod was deleted.
+
+    Attributes:
+        before: The job just before that.
+        again: The job once the second attempt had told how far it was.
+        after: The job at its end.
+        steps: The lines of its training.log.
+    """
+
+    before: dict[str, Any]
+    again: dict[str, Any]
+    after: dict[str, Any]
+    steps: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def interrupted(release: Node, photos: None, records: Path) -> Interruption:
+    """A job that lost its trainer pod; ``interrupted.txt`` and ``first-trainer.log`` tell the story."""
     release.create(
         {
             "apiVersion": "splatworks.dev/v1alpha1",
@@ -114,29 +159,53 @@ def test_a_training_whose_pod_is_deleted_continues_on_another(
         },
         namespace=NAMESPACE,
     )
-    watch = ("get", "splat", "interrupted", "-w", f"--namespace={NAMESPACE}")
-    with release.recording(records / "interrupted.txt", *watch):
-        training = release.wait_until(
+    where = f"--namespace={NAMESPACE}"
+    with release.recording(records / "interrupted.txt", "get", "splat", "interrupted", "-w", where):
+        before = release.wait_until(
             is_training_beyond(30), "splatjob", "interrupted", namespace=NAMESPACE, seconds=JOB_SECONDS
         )
-        first = stage(training, "train")
-        release.run(
-            *("kubectl", "delete", "pod", first["worker"]["name"], f"--namespace={NAMESPACE}"), timeout=180
-        )
+        pod = stage(before, "train")["worker"]["name"]
+        with release.recording(records / "first-trainer.log", "logs", "--follow", pod, where):
+            release.run("kubectl", "delete", "pod", pod, where, timeout=180)
         again = release.wait_until(
             lambda job: stage(job, "train")["attempt"] == 2 and trained(job) > 0,
             *("splatjob", "interrupted"),
             namespace=NAMESPACE,
             seconds=300,
         )
-        job = release.wait_until(is_over, "splatjob", "interrupted", namespace=NAMESPACE, seconds=JOB_SECONDS)
-    (records / "interrupted.json").write_text(json.dumps(job, indent=1))
+        after = release.wait_until(
+            is_over, "splatjob", "interrupted", namespace=NAMESPACE, seconds=JOB_SECONDS
+        )
+    for name, job in (("before", before), ("again", again), ("after", after)):
+        (records / f"interrupted-{name}.json").write_text(json.dumps(job, indent=1))
+    with forwarded_store(release) as flags:
+        folder = records / "interrupted"
+        release.run(SPLATWORKS, "download", "interrupted", "--stage=train", f"--out={folder}", *flags)
+    (log,) = folder.rglob("training.log")
+    return Interruption(before, again, after, [json.loads(line) for line in log.read_text().splitlines()])
 
-    second = stage(job, "train")
-    assert job["status"]["phase"] == "Succeeded", job["status"]
+
+def test_a_training_whose_pod_is_deleted_continues_on_another(interrupted: Interruption) -> None:
+    first, second = stage(interrupted.before, "train"), stage(interrupted.after, "train")
+
+    assert interrupted.after["status"]["phase"] == "Succeeded", interrupted.after["status"]
     assert second["worker"]["name"] != first["worker"]["name"]
     assert (second["countedAttempts"], second["uncountedAttempts"]) == (0, 1)
-    assert trained(again) >= 20, "it began anew"
+
+
+def test_a_training_whose_pod_is_deleted_repeats_nothing_that_was_reported(interrupted: Interruption) -> None:
+    (resumed,) = [line for line in interrupted.steps if line["event"] == "resume"]
+
+    assert resumed["step"] >= stage(interrupted.before, "train")["progress"]["done"]
+    assert trained(interrupted.again) >= trained(interrupted.before)
+
+
+@contextmanager
+def forwarded_store(release: Node) -> Iterator[list[str]]:
+    """The flags with which the command line tool reaches the release from this machine."""
+    with release.port_forward("service/splatworks-store", 8333, namespace=NAMESPACE) as port:
+        secret = f"--store-secret={NAMESPACE}/splatworks-store-keys"
+        yield [f"--store-url=https://127.0.0.1:{port}", secret, f"--namespace={NAMESPACE}"]
 
 
 def trained(job: Mapping[str, Any]) -> int:

@@ -2,9 +2,10 @@
 
 It keeps the rules that an operator leans on: uid, resourceVersion and generation; the status subresource;
 409 for a stale version or a taken name, 422 for what the schema or a failed JSON patch forbids; finalizers;
-label selectors; lists whose version a watch goes on from, bookmarks, and 410 once history was compacted; a
-write that changes nothing is no event. SplatJobs are defaulted and checked by the generated schema (without
-its CEL rules, which the tests on a real API server cover). Every write is recorded.
+label selectors; lists of whole objects or of their metadata, whose version a watch goes on from, bookmarks,
+and 410 once history was compacted; a write that changes nothing is no event. SplatJobs are defaulted and
+checked by the generated schema (without its CEL rules, which the tests on a real API server cover). Every
+write is recorded.
 
 It is aiohttp and dictionaries rather than a subclass of kmock's emulator: the overrides that strictness needs
 reach into that package's private modules, and leave little of it.
@@ -276,10 +277,14 @@ class KubeApi:
             for (where, _), found in self._objects[resource].items()
             if (not namespace or where == namespace) and wanted(found["metadata"].get("labels") or {})
         ]
+        version, kind = resource[0], _KINDS[resource][0]
+        if "as=PartialObjectMetadataList" in request.headers["Accept"]:
+            version, kind = "meta.k8s.io/v1", "PartialObjectMetadata"
+            items = [{"apiVersion": version, "kind": kind, "metadata": item["metadata"]} for item in items]
         return web.json_response(
             {
-                "apiVersion": resource[0],
-                "kind": f"{_KINDS[resource][0]}List",
+                "apiVersion": version,
+                "kind": f"{kind}List",
                 "metadata": {"resourceVersion": str(self._version)},
                 "items": items,
             }

@@ -15,6 +15,7 @@ from splatworks_operator.status import (
     JobResult,
     JobStatus,
     Phase,
+    Progress,
     StageName,
     StageState,
     StageStatus,
@@ -27,6 +28,8 @@ _WORK = {
     StageName.PUBLISH: "publishing the scene",
 }
 """What each stage does, as a person would say it."""
+
+_NO_PROGRESS = Progress()
 
 _WRITE_SECONDS = 5.0
 """Progress alone is written no more often than this."""
@@ -80,13 +83,18 @@ def worth_writing(written: JobStatus, new: JobStatus, seconds: float) -> bool:
     A transition is written at once. Progress alone is written at most every five seconds, and only where a
     percent was gained or another step began.
     """
+    if written is new:
+        return False
     if _without_progress(written) != _without_progress(new):
         return True
     return seconds >= _WRITE_SECONDS and _seen_progress(written) != _seen_progress(new)
 
 
 def _without_progress(status: JobStatus) -> JobStatus:
-    quiet = tuple(replace(stage, progress=StageStatus(stage.name).progress) for stage in status.stages)
+    quiet = tuple(
+        stage if stage.progress == _NO_PROGRESS else replace(stage, progress=_NO_PROGRESS)
+        for stage in status.stages
+    )
     running = status.current is not None and status.current.state is StageState.RUNNING
     message = "" if running or status.queue_position is not None else status.message
     return replace(status, stages=quiet, message=message, queue_position=None)

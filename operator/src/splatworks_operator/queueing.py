@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from splatworks_operator.status import StageName, WorkerRef
 
@@ -66,24 +67,18 @@ def assign(waiting: Iterable[Waiting], workers: Iterable[Slots]) -> Assignment:
     Of several workers of a stage the emptiest is taken first, so that work spreads; ties go by name, so that
     the same picture gives the same answer.
     """
-    free: dict[StageName, list[Slots]] = {stage: [] for stage in StageName}
+    room: dict[StageName, list[tuple[int, str, WorkerRef]]] = {stage: [] for stage in StageName}
     for slots in workers:
-        free[slots.stage].append(slots)
-    room = {
-        stage: [
-            slots.worker
-            for turn in range(max((slots.free for slots in found), default=0), 0, -1)
-            for slots in sorted(found, key=lambda slots: slots.worker.name)
-            if slots.free >= turn
-        ]
-        for stage, found in free.items()
-    }
+        if slots.free > 0:
+            heappush(room[slots.stage], (-slots.free, slots.worker.name, slots.worker))
     offers: dict[str, WorkerRef] = {}
     positions: dict[str, int] = {}
     queued = dict.fromkeys(StageName, 0)
     for job in sorted(waiting, key=lambda job: (-job.priority, job.created, job.uid)):
         if job.ready and room[job.stage]:
-            offers[job.uid] = room[job.stage].pop(0)
+            minus_free, name, offers[job.uid] = heappop(room[job.stage])
+            if minus_free < -1:
+                heappush(room[job.stage], (minus_free + 1, name, offers[job.uid]))
         else:
             queued[job.stage] += 1
             positions[job.uid] = queued[job.stage]

@@ -29,6 +29,7 @@ from splatworks_common.operations.channels import Channels, ClientTls, connect
 from splatworks_common.operations.client import StageClient
 from splatworks_common.reasons import Reason, WorkerLost
 from splatworks_operator.job import Job
+from splatworks_operator.kube.faults import Fault
 from splatworks_operator.kube.metrics import FIGURES, HasJobs, OperatorMetrics
 from splatworks_operator.kube.slots import SlotTable
 from splatworks_operator.status import JobStatus, Phase, Progress, StageName, StageState
@@ -123,7 +124,7 @@ def _operator_text() -> str:
         resource={"metadata": {"namespace": "team", "name": "church"}},
     )
     metrics.written(cast(Job, None), before, replace(before, phase=Phase.FAILED, stages=(failed, *others)))
-    metrics.error("api")
+    metrics.error(Fault.API)
     metrics.export_tables(cast(HasJobs, SimpleNamespace(snapshot=lambda: [driver])), SlotTable())
     return prometheus_client.generate_latest(registry).decode()
 

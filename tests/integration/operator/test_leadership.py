@@ -69,3 +69,18 @@ def test_a_leader_that_hangs_ends_when_it_wakes_and_has_done_no_harm(
     assert leader.wait(30) == _LEASE_LOST
     assert world.kube.list(SPLATJOBS)[0]["metadata"]["resourceVersion"] == version
     assert world.ledger.repeated == []
+
+
+@pytest.mark.timeout(180)
+def test_two_operators_that_do_not_know_of_each_other_run_no_attempt_twice(world: World):
+    for stage in [*StageName, *StageName]:
+        world.add_worker(stage, lambda request: Plan(seconds=0.5))
+    operators = [world.operator_process(lease={"name": f"operator-{number}"}) for number in range(2)]
+    for operator in operators:
+        operator.start()
+    until(lambda: all(_ready(operator) for operator in operators), 60)
+    names = [f"job-{number}" for number in range(20)]
+    for name in names:
+        world.submit(name)
+    until(lambda: all(world.status(name).get("phase") == "Succeeded" for name in names), 90)
+    assert world.ledger.repeated == []

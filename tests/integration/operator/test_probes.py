@@ -51,13 +51,11 @@ async def test_an_operator_without_a_store_is_not_ready(world: World):
 class _Listed:
     """What the API server lists."""
 
-    def __init__(self, versions: Mapping[str, str]) -> None:
-        self.versions = dict(versions)
+    def __init__(self, listed: Mapping[str, str]) -> None:
+        self.listed = dict(listed)
 
-    async def list(self, namespaces: object) -> list[dict[str, dict[str, str]]]:
-        return [
-            {"metadata": {"uid": uid, "resourceVersion": version}} for uid, version in self.versions.items()
-        ]
+    async def versions(self, namespaces: object) -> dict[str, str]:
+        return dict(self.listed)
 
 
 async def test_a_watch_that_shows_a_change_late_is_not_deaf_but_one_that_never_does_is():
@@ -67,7 +65,7 @@ async def test_a_watch_that_shows_a_change_late_is_not_deaf_but_one_that_never_d
     try:
         await asyncio.sleep(0.3)
         assert audit.complaint() == ""
-        listed.versions["a"] = "2"
+        listed.listed["a"] = "2"
         await _until(lambda: "does not show" in audit.complaint())
         seen["a"] = "2"
         await _until(lambda: audit.complaint() == "")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.chart.rendering import EXAMPLES, Chart, Manifests, find_helm
+from tests.unit.chart.rendering import BUCKETS, EXAMPLES, Chart, Manifests, find_helm
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,9 @@ def defaults(chart: Chart) -> Manifests:
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "defaults": {},
-    "all-namespaces": {"operator": {"watchNamespaces": [], "sourceSecrets": ["team-keys"]}},
+    "all-namespaces": {
+        "operator": {"watchNamespaces": [], "buckets": [BUCKETS], "sourceSecrets": ["team-keys"]}
+    },
     "two-namespaces": {"operator": {"watchNamespaces": ["team-a", "team-b"]}},
     "hpa": {"autoscaling": {"enabled": True, "type": "hpa"}},
     "load-balancer": {"streamer": {"http": {"service": {"type": "LoadBalancer"}}}},

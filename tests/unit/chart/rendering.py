@@ -30,6 +30,9 @@ EXTERNAL_STORE: dict[str, Any] = {
 }
 """The fewest values that an external store needs."""
 
+BUCKETS: dict[str, Any] = {"namespaces": ["team-*"], "source": ["photos"], "output": ["splats"]}
+"""A rule for ``operator.buckets``."""
+
 _KIT = REPOSITORY.parent / "shared" / "kube" / "kube.py"
 _SECONDS = 60
 

@@ -12,7 +12,7 @@ import typer
 from splatworks_operator.cli.app import app
 from splatworks_operator.kube.config import OperatorConfig, load
 from splatworks_operator.kube.main import main as operator_command
-from tests.unit.chart.rendering import WORKERS, Chart, Manifests
+from tests.unit.chart.rendering import BUCKETS, WORKERS, Chart, Manifests
 
 
 @pytest.fixture
@@ -70,7 +70,8 @@ def test_buckets_of_the_values_replace_that_rule(chart: Chart, configuration):
     [([], ()), (["{{ .Release.Namespace }}"], ("demo",)), (["team-a", "team-b"], ("team-a", "team-b"))],
 )
 def test_the_operator_watches_what_the_values_say(chart: Chart, configuration, given, watched):
-    assert configuration(chart.render(operator={"watchNamespaces": given})).namespaces == watched
+    manifests = chart.render(operator={"watchNamespaces": given, "buckets": [BUCKETS]})
+    assert configuration(manifests).namespaces == watched
 
 
 def test_viewer_urls_begin_with_the_ingress(chart: Chart, configuration):

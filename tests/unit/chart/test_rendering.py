@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from scripts.generate_chart_readme import documented, with_table
-from tests.unit.chart.rendering import CHART, EXAMPLES, NAMESPACE, Chart, Manifests
+from tests.unit.chart.rendering import BUCKETS, CHART, EXAMPLES, NAMESPACE, Chart, Manifests
 
 FOREIGN_KINDS = {
     "cert-manager.io": {"Issuer", "Certificate"},
@@ -144,7 +144,8 @@ def test_the_test_of_the_release_runs_only_when_asked(defaults: Manifests):
 def test_the_test_of_the_release_submits_where_jobs_are_watched(chart: Chart):
     pod = chart.render(operator={"watchNamespaces": ["team-a", "team-b"]}).pod("test")
     assert pod.flags("namespace") == ["team-a"]
-    assert chart.render(operator={"watchNamespaces": []}).pod("test").flags("namespace") == [NAMESPACE]
+    everywhere = chart.render(operator={"watchNamespaces": [], "buckets": [BUCKETS]})
+    assert everywhere.pod("test").flags("namespace") == [NAMESPACE]
 
 
 def test_every_value_is_documented():

@@ -78,6 +78,7 @@ CONTRADICTIONS: list[tuple[dict[str, Any], str]] = [
     ({"autoscaling": {"enabled": True}}, "autoscaling.keda.prometheusURL is empty"),
     ({"sfm": {"autoscaling": {"minReplicas": 5}}}, "sfm.autoscaling.minReplicas is larger"),
     ({"streamer": {"ingress": {"enabled": True}}}, "streamer.ingress.hosts is empty"),
+    ({"operator": {"watchNamespaces": []}}, "every namespace could read all of the bucket splatworks"),
 ]
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.unit.chart.rendering import NAMESPACE, WORKERS, Chart, Manifests
+from tests.unit.chart.rendering import BUCKETS, NAMESPACE, WORKERS, Chart, Manifests
 
 STORED_SECRETS = re.compile(r"SECRET|TOKEN|PASSWORD|ACCESS_KEY")
 
@@ -109,8 +109,8 @@ def test_the_operator_may_do_this_and_nothing_more(defaults: Manifests):
         ("events", "create", ""),
     }
     assert _rights(defaults, "Role", "splatworks-operator") == {
-        ("endpointslices", "get list watch", ""),
-        ("pods", "get list watch patch", ""),
+        ("endpointslices", "list watch", ""),
+        ("pods", "get patch", ""),
         ("leases", "create", ""),
         ("leases", "get update", "splatworks-operator"),
     }
@@ -134,7 +134,7 @@ def test_each_watched_namespace_gets_a_role(chart: Chart):
 
 
 def test_only_watching_all_namespaces_takes_a_cluster_role(chart: Chart):
-    manifests = chart.render(operator={"watchNamespaces": []})
+    manifests = chart.render(operator={"watchNamespaces": [], "buckets": [BUCKETS]})
     (binding,) = manifests.of("ClusterRoleBinding")
     assert binding["roleRef"]["name"] == "splatworks-demo-operator-jobs"
     assert not [

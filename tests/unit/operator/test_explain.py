@@ -7,7 +7,7 @@ from splatworks_operator.explain import events, worth_writing
 from splatworks_operator.job import Job
 from splatworks_operator.pipeline import Failure, Observation, Result, reconcile
 from splatworks_operator.spec import SplatJobSpec
-from splatworks_operator.status import ConditionType, JobStatus, Progress, WorkerRef
+from splatworks_operator.status import Condition, ConditionType, JobStatus, Progress, WorkerRef
 
 SPEC = SplatJobSpec.model_validate({"source": {"uri": "s3://photos/fox"}})
 JOB = Job("uid", "fox", SPEC, "s3://p/jobs/uid", slug="fox", generation=2, viewer_base_url="https://v.test")
@@ -21,6 +21,12 @@ def after(*observed: Observation, job: Job = JOB) -> JobStatus:
     for now, observation in enumerate(observed):
         status, _ = reconcile(job, status, observation, now)
     return status
+
+
+def condition(status: JobStatus, type: ConditionType) -> Condition:
+    found = status.condition(type)
+    assert found is not None
+    return found
 
 
 def finding(done: float, percent: float) -> Observation:
@@ -66,23 +72,23 @@ def test_figures_of_finished_stages_are_the_jobs_result():
 
 def test_a_condition_keeps_its_time_while_it_holds():
     status = after(OFFER, finding(1, 1), finding(2, 2))
-    assert status.condition(ConditionType.ADMITTED).since == 0
+    assert condition(status, ConditionType.ADMITTED).since == 0
 
 
 def test_a_condition_takes_a_new_time_when_it_turns():
     suspended, _ = reconcile(SUSPENDED, after(OFFER), Observation(), now=50)
-    assert suspended.condition(ConditionType.ADMITTED).since == 50
+    assert condition(suspended, ConditionType.ADMITTED).since == 50
 
 
 def test_a_refused_job_is_not_accepted():
-    refused = after(Observation(refused="bucket photos is not allowed")).condition(ConditionType.ACCEPTED)
+    refused = condition(after(Observation(refused="bucket photos is not allowed")), ConditionType.ACCEPTED)
     assert (refused.status, refused.message) == (False, "bucket photos is not allowed")
 
 
 def test_a_resumed_job_says_that_it_is_no_longer_suspended():
     suspended, _ = reconcile(SUSPENDED, after(OFFER), Observation(), now=5)
     resumed, _ = reconcile(JOB, suspended, OFFER, now=6)
-    assert resumed.condition(ConditionType.SUSPENDED).status is False
+    assert condition(resumed, ConditionType.SUSPENDED).status is False
 
 
 def test_conditions_carry_the_generation_they_were_judged_by():

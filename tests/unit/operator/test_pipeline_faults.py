@@ -161,6 +161,7 @@ class Faults(RuleBasedStateMachine):
             return Observation()
         if stage.state is not StageState.RUNNING:
             return Observation(offer=next((p.ref for p in self.processes.values()), None))
+        assert stage.worker is not None
         process = self.processes.get(stage.worker.name)
         if process is not None and process.ref == stage.worker:
             return process.operations.get(stage.operation, Observation())

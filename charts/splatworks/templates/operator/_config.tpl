@@ -13,7 +13,6 @@ workers:
     ca: /etc/splatworks/tls/ca.crt
     cert: /etc/splatworks/tls/tls.crt
     key: /etc/splatworks/tls/tls.key
-  tokenFile: null
 buckets:
   {{- if .Values.operator.buckets }}
   {{- toYaml .Values.operator.buckets | nindent 2 }}

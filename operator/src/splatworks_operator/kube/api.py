@@ -24,8 +24,13 @@ _TOKEN_SECONDS = 60.0
 than it ends."""
 
 _REQUEST_SECONDS = 15.0
+_UNANSWERED_SECONDS = 20.0
+_LONGEST_LINE = 8 * 2**20
+"""Far beyond any event of a watch: etcd takes objects of 1.5 MiB unless told otherwise."""
+
 _CONNECTIONS = 50
 _JSON = "application/json"
+_METADATA = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _MERGE_PATCH = "application/merge-patch+json"
 
 Resource = dict[str, Any]
@@ -117,6 +122,13 @@ class Api:
         self.answered: float | None = None
         """When the server last answered, by ``time.monotonic``; None before that."""
 
+    def complaint(self) -> str:
+        """That the server does not answer, or ""."""
+        if self.answered is None:
+            return "the API server has not answered yet"
+        silent = time.monotonic() - self.answered
+        return "" if silent < _UNANSWERED_SECONDS else f"the API server has not answered for {silent:.0f} s"
+
     async def close(self) -> None:
         """Closes all connections."""
         await self._session.close()
@@ -124,6 +136,10 @@ class Api:
     async def get(self, path: str, **params: str) -> Resource:
         """Reads an object or a list."""
         return await self._request("GET", path, params=params)
+
+    async def metadata(self, path: str) -> Resource:
+        """Reads a list whose objects have nothing but their metadata."""
+        return await self._request("GET", path, accept=_METADATA)
 
     async def create(self, path: str, body: Resource) -> Resource:
         """Creates an object."""
@@ -159,12 +175,12 @@ class Api:
         try:
             async with self._session.get(self._server + path, params=query, timeout=timeout) as response:
                 await self._check(response)
-                async for line in response.content:
+                async for line in _lines(response.content):
                     event = json.loads(line)
                     if event["type"] == "ERROR":
                         raise ApiError(event["object"].get("code", 500), event["object"].get("message", ""))
                     yield event
-        except (aiohttp.ClientError, TimeoutError, json.JSONDecodeError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise self._silent(error) from error
 
     async def _request(
@@ -175,9 +191,10 @@ class Api:
         *,
         params: Mapping[str, str] | None = None,
         content_type: str = _JSON,
+        accept: str = _JSON,
     ) -> Resource:
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
-        headers = {} if data is None else {"Content-Type": content_type}
+        headers = {"Accept": accept} | ({} if data is None else {"Content-Type": content_type})
         timeout = aiohttp.ClientTimeout(total=_REQUEST_SECONDS)
         try:
             async with self._session.request(
@@ -186,7 +203,7 @@ class Api:
                 await self._check(response)
                 answer: Resource = json.loads(await response.read())
                 return answer
-        except (aiohttp.ClientError, TimeoutError, json.JSONDecodeError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise self._silent(error) from error
 
     async def _check(self, response: aiohttp.ClientResponse) -> None:
@@ -203,6 +220,17 @@ class Api:
     @staticmethod
     def _silent(error: Exception) -> ApiError:
         return ApiError(0, f"the API server does not answer: {error!r}")
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """The lines of a stream, as long as an event may be; aiohttp's own are no longer than its buffer."""
+    rest = b""
+    async for chunk in content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line
+        if len(rest) > _LONGEST_LINE:
+            raise ApiError(0, f"the API server sent a line of more than {_LONGEST_LINE} bytes")
 
 
 async def connect() -> Api:

@@ -13,6 +13,7 @@ from splatworks_common.artifacts.manifest import Manifest
 from splatworks_common.artifacts.settings import RetryPolicy, StoreSettings
 from splatworks_common.artifacts.store import ArtifactStore
 from splatworks_common.artifacts.uri import S3Uri
+from splatworks_common.reasons import InputNotFound
 
 _PATIENCE = RetryPolicy(seconds=10.0)
 """Short, since every look at a job is repeated anyway."""
@@ -53,9 +54,12 @@ class StoreArtifacts:
         return await asyncio.to_thread(self._store.read_manifest, S3Uri.parse(uri))
 
     async def delete(self, uri: str) -> int:
-        """Deletes everything beneath a prefix; tells how many objects.
+        """Deletes everything beneath a prefix; tells how many objects. A bucket that is gone holds none.
 
         Raises:
             StorageUnavailable: The store does not answer.
         """
-        return await asyncio.to_thread(self._store.delete_prefix, S3Uri.parse(uri))
+        try:
+            return await asyncio.to_thread(self._store.delete_prefix, S3Uri.parse(uri))
+        except InputNotFound:
+            return 0

@@ -64,7 +64,7 @@ class WorkersConfig(_Section):
 
     @model_validator(mode="after")
     def _every_service_is_somewhere(self) -> WorkersConfig:
-        missing = sorted(set(SERVICES) - set(self.addresses or self.services))
+        missing = sorted(set(SERVICES) - set(self.services) | set(SERVICES) - set(self.addresses or SERVICES))
         if missing:
             raise ValueError(f"{missing[0]!r} is missing; every service needs workers")
         for address in (address for found in self.addresses.values() for address in found):

@@ -3,7 +3,8 @@
 Each worker is asked who it is (``GetWorker``) when it appears and every few seconds after: its ``instance``
 tells a process from one that was started again in its place, and its capacity says how many slots it has. A
 worker that is not ready or drains gets no new work but is still known, since it may yet finish what it runs.
-While the API server does not answer, what was known last stays true.
+One that does not answer holds up nobody else: each is asked in a task of its own. While the API server does
+not answer, what was known last stays true.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Discovery:
         self._on_change = on_change
         self._endpoints: dict[str, Endpoint] = {}
         self._known: dict[str, Capacity] = {}
-        self._asking: set[asyncio.Task[None]] = set()
+        self._to_ask: asyncio.Queue[Endpoint] = asyncio.Queue()
         self.synced = asyncio.Event()
         """Set once every worker of the first list was asked."""
 
@@ -103,18 +104,21 @@ class Discovery:
         """Keeps the table true until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._ask_all_now_and_then())
+            tasks.create_task(self._ask_when_told(tasks))
             if self._config.addresses:
                 await self._replace(self._fixed())
             else:
                 tasks.create_task(self._follow_slices(api))
 
     def ask_again(self, worker: WorkerRef) -> None:
-        """Has a worker describe itself soon: it did not behave as it was known."""
+        """Has a worker that did not behave as it was known describe itself; until then it gets no work."""
+        known = self._known.get(worker.name)
+        if known is not None and known.worker == worker:
+            self._known[worker.name] = replace(known, open=False)
+            self._on_change(list(self._known.values()))
         endpoint = self._endpoints.get(worker.name)
         if endpoint is not None:
-            task = asyncio.create_task(self._ask([endpoint]))
-            self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
+            self._to_ask.put_nowait(endpoint)
 
     def _fixed(self) -> list[Endpoint]:
         stages = {call.service: stage for stage, call in CALLS.items()}
@@ -161,32 +165,51 @@ class Discovery:
             if now is None or now.address != old.address:
                 self._known.pop(name, None)
                 self._calls.forget(old.address)
+            elif not now.ready:
+                self._close(now)
         fresh = [endpoint for name, endpoint in self._endpoints.items() if before.get(name) != endpoint]
-        await self._ask(fresh)
-        self._on_change(list(self._known.values()))
-        self.synced.set()
+        if self.synced.is_set():
+            self._on_change(list(self._known.values()))
+            for endpoint in fresh:
+                self._to_ask.put_nowait(endpoint)
+        else:
+            await self._ask(fresh)
+            self._on_change(list(self._known.values()))
+            self.synced.set()
 
     async def _ask_all_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(_DESCRIBE_SECONDS)
-            await self._ask(list(self._endpoints.values()))
+            await self._ask(self._endpoints.values())
+
+    async def _ask_when_told(self, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            tasks.create_task(self._ask_one(await self._to_ask.get()))
 
     async def _ask(self, endpoints: Iterable[Endpoint]) -> None:
-        before = dict(self._known)
         await asyncio.gather(*(self._ask_one(endpoint) for endpoint in endpoints))
-        if self._known != before:
-            self._on_change(list(self._known.values()))
 
     async def _ask_one(self, endpoint: Endpoint) -> None:
         try:
             answer = await self._calls.describe(endpoint.stage, endpoint.address)
         except Unreachable:
-            known = self._known.get(endpoint.name)
-            if known is not None:
-                self._known[endpoint.name] = replace(known, open=False)
-            return
+            answer = None
         if self._endpoints.get(endpoint.name) != endpoint:
             return  # it is gone, or another one, by now
+        before = self._known.get(endpoint.name)
+        if answer is None:
+            self._close(endpoint)
+        else:
+            self._learn(endpoint, answer)
+        if self.synced.is_set() and self._known.get(endpoint.name) != before:
+            self._on_change(list(self._known.values()))
+
+    def _close(self, endpoint: Endpoint) -> None:
+        known = self._known.get(endpoint.name)
+        if known is not None:
+            self._known[endpoint.name] = replace(known, open=False)
+
+    def _learn(self, endpoint: Endpoint, answer: worker_pb2.GetWorkerResponse) -> None:
         if answer.stage != endpoint.stage:
             log.error(
                 "%s answers for stage %s where a worker for %s should be; it gets no work",

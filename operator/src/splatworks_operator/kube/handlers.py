@@ -18,12 +18,14 @@ from typing import Any, TypeVar
 import kopf
 import pydantic
 
-from splatworks_common.reasons import StageError
 from splatworks_operator.crd.definition import GROUP, PLURAL, VERSION
+from splatworks_operator.kube import faults
 from splatworks_operator.kube.api import ApiError
-from splatworks_operator.kube.driver import JobDriver, JobGone, NotYet
+from splatworks_operator.kube.driver import JobDriver
+from splatworks_operator.kube.faults import Fault
 from splatworks_operator.kube.jobs import JobTable
 from splatworks_operator.kube.metrics import OperatorMetrics
+from splatworks_operator.kube.record import JobGone
 from splatworks_operator.status import Phase
 
 ResultT = TypeVar("ResultT")
@@ -35,15 +37,6 @@ ANNOTATIONS = f"operator.{GROUP}"
 
 _DELETION_TRIES = 5
 """After so many tries a job with ``forceFinalizerRemoval`` goes although its files could not be deleted."""
-
-_SPEC, _DEFECT = "spec", "defect"
-_FAULTS: dict[str, type[Exception]] = {
-    "api": ApiError,
-    "store": StageError,
-    "worker": NotYet,
-    _SPEC: pydantic.ValidationError,
-}
-"""What failed, as the metrics have it: something outside that comes right by itself, or ourselves."""
 
 _LATER_SECONDS = (1.0, 5.0)
 _MUCH_LATER_SECONDS = 60.0
@@ -91,18 +84,19 @@ def register(registry: kopf.OperatorRegistry, jobs: JobTable, metrics: OperatorM
     which: tuple[str, str, str] = (GROUP, VERSION, PLURAL)
 
     @kopf.on.event(*which, registry=registry)
-    async def changed(type: str | None, body: kopf.Body, **_: object) -> None:
+    async def changed(event: kopf.RawEvent, **_: object) -> None:
         metrics.last_event.set_to_current_time()
-        if type == "DELETED":
-            jobs.forget(body["metadata"]["uid"])
+        found: Any = event["object"]  # as JSON: kopf's own view of a body is costly to read
+        if event["type"] == "DELETED":
+            jobs.forget(found["metadata"]["uid"])
         else:
-            jobs.saw(dict(body))
+            jobs.saw(found)
 
     @kopf.daemon(*which, registry=registry, when=is_live)
     async def drive(body: kopf.Body, stopped: kopf.DaemonStopped, **_: object) -> None:
         await _drive(jobs.of(dict(body)), stopped, metrics)
 
-    @kopf.on.delete(*which, registry=registry)
+    @kopf.on.delete(*which, registry=registry, id="cleanup")
     async def deleted(body: kopf.Body, retry: int, **_: object) -> None:
         await _close(jobs.of(dict(body)), retry, metrics)
 
@@ -127,36 +121,52 @@ async def _drive(driver: JobDriver, stopped: kopf.DaemonStopped, metrics: Operat
 async def _close(driver: JobDriver, retry: int, metrics: OperatorMetrics) -> None:
     """Ends the work on a job that is being deleted, or has kopf try that again."""
     try:
-        await _tried_again(driver, driver.close(), metrics, much_later=retry >= _DELETION_TRIES)
-    except kopf.TemporaryError as error:
-        if retry < _DELETION_TRIES or not driver.forced_to_go:
-            raise
-        log.error("%s goes without its files being deleted: %s", driver.name, error)
+        await driver.close()
+    except pydantic.ValidationError as error:
+        # Nobody knows what such a job may leave behind, and waiting for a version that does may be for ever.
+        await _told(driver, "FilesLeft", f"The job goes and its files stay. {faults.in_words(error)}")
+        await driver.let_go()
+    except Exception as error:
+        forced = driver.forced_to_go and retry >= _DELETION_TRIES
+        cause = faults.in_words(error)
+        if not forced:
+            await _told(driver, "DeletionWaits", f"The deletion waits. {cause}")
+            raise _again(driver, error, metrics, much_later=retry >= _DELETION_TRIES) from error
+        await _told(driver, "FilesLeft", f"The job goes as it is told to, and its files stay. {cause}")
+        await driver.let_go()
 
 
-async def _tried_again(
-    driver: JobDriver, work: Awaitable[ResultT], metrics: OperatorMetrics, *, much_later: bool = False
-) -> ResultT:
+async def _tried_again(driver: JobDriver, work: Awaitable[ResultT], metrics: OperatorMetrics) -> ResultT:
     """Awaits ``work``; what fails in it is counted, and becomes kopf's error that is tried again soon."""
     try:
         return await work
     except JobGone:
         raise
     except Exception as error:
-        kind = _kind(error)
-        metrics.error(kind)
-        if kind == _DEFECT:
-            log.exception("a defect in driving %s", driver.name)
-        later = much_later or kind == _SPEC
-        delay = _MUCH_LATER_SECONDS if later else random.uniform(*_LATER_SECONDS)
-        raise kopf.TemporaryError(f"{driver.name}: {error}", delay=delay) from error
+        if faults.kind(error) is Fault.SPEC:
+            await _told(driver, "SpecNotUnderstood", faults.in_words(error))
+        raise _again(driver, error, metrics) from error
 
 
-def _kind(error: Exception) -> str:
-    for kind, types in _FAULTS.items():
-        if isinstance(error, types):
-            return kind
-    return _DEFECT
+def _again(
+    driver: JobDriver, error: Exception, metrics: OperatorMetrics, *, much_later: bool = False
+) -> kopf.TemporaryError:
+    """Counts a failure; what kopf is to be told of it."""
+    kind = faults.kind(error)
+    metrics.error(kind)
+    if kind is Fault.DEFECT:
+        log.error("a defect in driving %s", driver.name, exc_info=error)
+    later = much_later or kind is Fault.SPEC
+    delay = _MUCH_LATER_SECONDS if later else random.uniform(*_LATER_SECONDS)
+    return kopf.TemporaryError(f"{driver.name}: {faults.in_words(error)}", delay=delay)
+
+
+async def _told(driver: JobDriver, reason: str, message: str) -> None:
+    """Tells the job's owner; where the API server does not let us, the log alone knows."""
+    try:
+        await driver.complain(reason, message)
+    except (ApiError, JobGone) as error:
+        log.warning("%s can not be told so: %s", driver.name, error)
 
 
 async def _wake_when(stopped: kopf.DaemonStopped, driver: JobDriver) -> None:

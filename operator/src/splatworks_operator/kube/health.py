@@ -143,15 +143,11 @@ class WatchAudit:
         while True:
             await asyncio.sleep(self._seconds)
             try:
-                listed = await self._versions()
+                listed = await self._jobs.versions(self._namespaces)
             except ApiError as error:
                 log.warning("the watch can not be audited: %s", error)
             else:
                 self._compare(listed)
-
-    async def _versions(self) -> dict[str, str]:
-        found = [found["metadata"] for found in await self._jobs.list(self._namespaces)]
-        return {metadata["uid"]: metadata["resourceVersion"] for metadata in found}
 
     def _compare(self, listed: Mapping[str, str]) -> None:
         behind = {uid: self._seen(uid) for uid, version in listed.items() if self._seen(uid) != version}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 from splatworks_operator.kube.api import Resource
-from splatworks_operator.kube.driver import JobDriver, Platform
+from splatworks_operator.kube.driver import JobDriver
+from splatworks_operator.kube.platform import Platform
+
+log = logging.getLogger(__name__)
 
 
 class JobTable:
@@ -17,9 +21,17 @@ class JobTable:
         self._seen: dict[str, str] = {}
 
     def load(self, resources: Iterable[Resource]) -> None:
-        """Takes note of all resources before any is driven: no slot is given that one of them holds."""
+        """Takes note of all resources before any is driven: no slot is given that one of them holds.
+
+        One whose status this version can not read stands still and is logged; it does not stop the others.
+        """
         for resource in resources:
-            self.of(resource)
+            try:
+                self.of(resource)
+            except (ValueError, KeyError) as error:
+                metadata = resource["metadata"]
+                where = f"{metadata['namespace']}/{metadata['name']}"
+                log.error("%s has a status of another version and is not driven: %r", where, error)
 
     def saw(self, resource: Resource) -> None:
         """Takes note of a resource that a watch shows."""

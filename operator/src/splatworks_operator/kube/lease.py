@@ -2,8 +2,10 @@
 
 As in client-go, clocks of different machines are never compared: a Lease is free when this process has seen
 no change of it for as long as it lasts. Whoever holds it renews it three times in that span, and gives up
-well before anybody else may take it. ``keep`` returns when the Lease is lost; the process must then end at
-once.
+well before anybody else may take it. That a write is refused because the Lease has changed says nothing yet:
+the answer to the write before may have been lost, or somebody may have annotated the Lease. So it is looked
+at, and given up only where its holder is another one. ``keep`` returns when the Lease is lost; the process
+must then end at once.
 """
 
 from __future__ import annotations
@@ -20,6 +22,11 @@ from splatworks_operator.kube.config import LeaseConfig
 log = logging.getLogger(__name__)
 
 _VERSION, _PLURAL = "coordination.k8s.io/v1", "leases"
+_NOBODY = ""
+
+
+class TakenByAnother(Exception):
+    """Another replica holds the Lease."""
 
 
 class LeaseLock:
@@ -46,17 +53,26 @@ class LeaseLock:
     @property
     def held(self) -> bool:
         """Whether this replica may act."""
-        return self._renewed_at is not None and time.monotonic() - self._renewed_at < self._patience
+        return self._left > 0
 
     @property
     def holder(self) -> str:
         """Who holds the Lease, as far as is known."""
-        return str(self._spec().get("holderIdentity") or "nobody")
+        return self._holder or "nobody"
+
+    def complaint(self) -> str:
+        """What keeps this replica from acting, or ""."""
+        return "" if self.held else f"this replica does not lead; {self.holder} does"
 
     @property
     def _patience(self) -> float:
         """How long a holder goes on without an answer: safely shorter than the Lease lasts."""
         return self._seconds * 2 / 3
+
+    @property
+    def _left(self) -> float:
+        """How much of that is left."""
+        return 0.0 if self._renewed_at is None else self._renewed_at + self._patience - time.monotonic()
 
     @property
     def _pause(self) -> float:
@@ -74,13 +90,13 @@ class LeaseLock:
         """Renews the Lease for as long as it can be; returns when it is lost."""
         while self.held:
             try:
-                async with asyncio.timeout(self._patience):
-                    await self._write()
+                async with asyncio.timeout(self._left):
+                    await self._write_again(self._identity)
+            except TakenByAnother:
+                log.error("the Lease was taken by another replica: %s", self.holder)
+                break
             except (ApiError, TimeoutError) as error:
-                if isinstance(error, ApiError) and error.conflict:
-                    log.error("the Lease was taken by another replica")
-                    break
-                log.warning("the Lease was not renewed: %s", error)
+                log.warning("the Lease was not renewed: %s", str(error) or "no answer in time")
                 await asyncio.sleep(min(1.0, self._pause))
             else:
                 await asyncio.sleep(self._pause)
@@ -92,7 +108,9 @@ class LeaseLock:
             return
         self._renewed_at = None
         try:
-            await self._write(holder="")
+            await self._write_again(_NOBODY)
+        except TakenByAnother:
+            log.warning("the Lease was not given back: %s has it already", self.holder)
         except ApiError as error:
             log.warning("the Lease was not given back; it ends by itself: %s", error)
 
@@ -101,7 +119,7 @@ class LeaseLock:
             await self._look()
             if not self._free():
                 return False
-            await self._write()
+            await self._write(self._identity)
         except ApiError as error:
             if not error.conflict:  # a conflict: somebody else was faster
                 log.warning("the Lease can not be read or taken: %s", error)
@@ -121,22 +139,33 @@ class LeaseLock:
             self._changed_at = time.monotonic()
 
     def _free(self) -> bool:
-        if self._lease is None or not self._spec().get("holderIdentity"):
-            return True
+        if self._holder in (_NOBODY, self._identity):
+            return True  # ours, where the answer to the write that took it was lost
         lasts = self._spec().get("leaseDurationSeconds") or self._seconds
         return time.monotonic() - self._changed_at > lasts
 
-    async def _write(self, holder: str | None = None) -> None:
+    async def _write_again(self, holder: str) -> None:
+        """Writes, over whatever has become of the Lease unless another replica has it."""
+        try:
+            await self._write(holder)
+        except ApiError as error:
+            if not (error.conflict or error.not_found):
+                raise
+            await self._look()
+            if self._holder not in (_NOBODY, self._identity):
+                raise TakenByAnother from None
+            await self._write(holder)
+
+    async def _write(self, holder: str) -> None:
         started = time.monotonic()
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        holder = self._identity if holder is None else holder
         spec = {
             **self._spec(),
             "holderIdentity": holder,
             "leaseDurationSeconds": self._seconds,
             "renewTime": now,
         }
-        if self._spec().get("holderIdentity") != holder:
+        if self._holder != holder:
             spec |= {"acquireTime": now, "leaseTransitions": self._spec().get("leaseTransitions", 0) + 1}
         if self._lease is None:
             body = {
@@ -148,7 +177,11 @@ class LeaseLock:
             self._lease = await self._api.create(self._list, body)
         else:
             self._lease = await self._api.replace(self._path, {**self._lease, "spec": spec})
-        self._renewed_at = started if holder else None
+        self._renewed_at = None if holder == _NOBODY else started
+
+    @property
+    def _holder(self) -> str:
+        return str(self._spec().get("holderIdentity") or _NOBODY)
 
     def _spec(self) -> dict[str, Any]:
         return dict((self._lease or {}).get("spec") or {})

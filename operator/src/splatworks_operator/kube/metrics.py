@@ -8,15 +8,18 @@ is bounded by the slots, and they go when the job's stage ends.
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from splatworks_common.metrics import export_certificate_expiry
+from splatworks_common.reasons import Reason
 from splatworks_operator.job import Job
 from splatworks_operator.kube.driver import JobDriver
+from splatworks_operator.kube.faults import Fault
 from splatworks_operator.kube.slots import SlotTable
 from splatworks_operator.status import JobStatus, Phase, StageName, StageState, StageStatus
 
@@ -88,18 +91,32 @@ class OperatorMetrics:
             "When the API server last told of a change of a job.",
             registry=registry,
         )
-        for stage in StageName:  # there from the start, so that a rate begins at zero
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Makes all series before anything happens: ``increase()`` does not see a series' first value."""
+        for stage in StageName:
             self._attempts.labels(stage.value)
             self._stage_seconds.labels(stage.value)
+            for reason in Reason:
+                self._failures.labels(stage.value, reason.value)
         self._finished.labels(Phase.SUCCEEDED.value, "")
+        for reason in Reason:
+            self._finished.labels(Phase.FAILED.value, reason.value)
+        for fault in Fault:
+            self._errors.labels(fault.value)
 
     def export_tables(self, jobs: HasJobs, slots: SlotTable) -> None:
         """From now on exports what the tables hold at the moment of each scrape."""
         self._registry.register(_Tables(jobs, slots))
 
-    def error(self, kind: str) -> None:
-        """A look at a job has to be repeated: "api", "store", "worker", "spec" or "defect"."""
-        self._errors.labels(kind).inc()
+    def export_certificate_expiry(self, expiry: Callable[[], float]) -> None:
+        """From now on exports when the operator's own certificate ends, as the workers do theirs."""
+        export_certificate_expiry(self._registry, expiry)
+
+    def error(self, fault: Fault) -> None:
+        """A look at a job has to be repeated."""
+        self._errors.labels(fault.value).inc()
 
     def written(self, job: Job, old: JobStatus, new: JobStatus) -> None:
         """Counts what happened between two statuses."""

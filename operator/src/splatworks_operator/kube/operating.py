@@ -18,13 +18,15 @@ import kopf
 from splatworks_operator.kube import handlers
 from splatworks_operator.kube.api import Api, connect, credentials, open_session
 from splatworks_operator.kube.artifacts import Artifacts
+from splatworks_operator.kube.background import Background
 from splatworks_operator.kube.config import OperatorConfig
 from splatworks_operator.kube.deletion_cost import DeletionCost
 from splatworks_operator.kube.discovery import Discovery
-from splatworks_operator.kube.driver import Platform
-from splatworks_operator.kube.health import AUDIT_SECONDS, Heartbeat, StoreProbe, WatchAudit
+from splatworks_operator.kube.health import AUDIT_SECONDS, Check, Heartbeat, StoreProbe, WatchAudit
 from splatworks_operator.kube.jobs import JobTable
+from splatworks_operator.kube.journal import Journal
 from splatworks_operator.kube.metrics import OperatorMetrics
+from splatworks_operator.kube.platform import Platform
 from splatworks_operator.kube.slots import SlotTable
 from splatworks_operator.kube.splatjobs import EventRecorder, SplatJobs
 from splatworks_operator.kube.workers import WorkerCalls
@@ -39,6 +41,7 @@ class Vitals:
     Attributes:
         heartbeat: Whether its loop turns.
         store: Whether the object store answers.
+        background: Whether all goes on that is to go on.
         watch: Whether the watch shows what happens; None until it has begun.
         started: Set once jobs are driven.
         audit_seconds: How long the watch may take to show a change.
@@ -46,14 +49,36 @@ class Vitals:
 
     heartbeat: Heartbeat
     store: StoreProbe
+    background: Background
     watch: WatchAudit | None
     started: threading.Event
     audit_seconds: float
 
+    def needed(self) -> dict[str, Check]:
+        """What must be well for it to do its work."""
+        return {"operator": self._acts, "watch": self._sees, "store": self.store.complaint}
+
+    def vital(self) -> dict[str, Check]:
+        """What only a new process mends."""
+        return {"operator": self._lives, "watch": self._has_seen_lately}
+
+    def _acts(self) -> str:
+        return self._lives() or ("" if self.started.is_set() else "jobs are not driven yet")
+
+    def _lives(self) -> str:
+        stuck = self.heartbeat.complaint() if self.started.is_set() else ""
+        return self.background.complaint() or stuck
+
+    def _sees(self) -> str:
+        return "" if self.watch is None else self.watch.complaint()
+
+    def _has_seen_lately(self) -> str:
+        return "" if self.watch is None else self.watch.lasting_complaint()
+
 
 def new_vitals(artifacts: Artifacts, audit_seconds: float = AUDIT_SECONDS) -> Vitals:
     """Vitals of an operator that has not begun."""
-    return Vitals(Heartbeat(), StoreProbe(artifacts), None, threading.Event(), audit_seconds)
+    return Vitals(Heartbeat(), StoreProbe(artifacts), Background(), None, threading.Event(), audit_seconds)
 
 
 async def operate(
@@ -71,13 +96,14 @@ async def operate(
         artifacts: The object store.
         metrics: Where to count.
         vitals: Where to tell how it goes.
-        stop: Ends the work.
+        stop: Ends the work; set, too, when it ends by itself.
         identity: Who this replica is.
 
     Raises:
         ApiError: There is no API server to speak to.
+        EndedByItself: Something that is to go on meanwhile does not.
     """
-    logging.getLogger("kopf").setLevel(logging.WARNING)  # below, it tells of every event it handles
+    _quieten_kopf()
     async with _opened(config, artifacts, metrics, vitals, identity) as jobs:
         registry = kopf.OperatorRegistry()
         handlers.register(registry, jobs, metrics)
@@ -87,7 +113,7 @@ async def operate(
             info = await asyncio.to_thread(credentials)
             return kopf.AiohttpSession(server=str(info.server), aiohttp_session=open_session(info))
 
-        await kopf.operator(
+        driving = kopf.operator(
             registry=registry,
             settings=handlers.settings(),
             standalone=True,
@@ -96,6 +122,10 @@ async def operate(
             stop_flag=stop,
             ready_flag=vitals.started,
         )
+        try:
+            await vitals.background.during(driving)
+        finally:
+            stop.set()  # kopf waits for it in a thread, without whose end this loop does not end either
 
 
 @contextlib.asynccontextmanager
@@ -117,38 +147,38 @@ async def _opened(
         slots=slots,
         artifacts=artifacts,
         post=recorder.post,
-        observer=metrics,
+        observers=(metrics, Journal()),
     )
     jobs = JobTable(platform)
     metrics.export_tables(jobs, slots)
     vitals.watch = WatchAudit(resources, jobs.seen, config.namespaces, seconds=vitals.audit_seconds)
-    cost = DeletionCost(api, config.workers.namespace, discovery, slots)
-    background = [
-        asyncio.create_task(work)
-        for work in (
-            vitals.heartbeat.run(),
-            vitals.store.run(),
-            vitals.watch.run(),
-            discovery.run(api),
-            recorder.run(),
-            *([] if config.workers.addresses else [cost.run()]),
-        )
-    ]
+    background = vitals.background
+    background.start("the heartbeat", vitals.heartbeat.run())
+    background.start("the probe of the object store", vitals.store.run())
+    background.start("the audit of the watch", vitals.watch.run())
+    background.start("discovery", discovery.run(api))
+    background.start("the posting of events", recorder.run())
+    if not config.workers.addresses:
+        cost = DeletionCost(api, config.workers.namespace, discovery, slots)
+        background.start("the marking of busy pods", cost.run())
     try:
-        await _first(asyncio.create_task(discovery.synced.wait()), *background)
+        await background.during(discovery.synced.wait())
         jobs.load(await resources.list(config.namespaces))
         yield jobs
         await recorder.flush(_FLUSH_SECONDS)
     finally:
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        await background.stop()
         await calls.close()
         await api.close()
 
 
-async def _first(awaited: asyncio.Task[bool], *background: asyncio.Task[None]) -> None:
-    """Returns when ``awaited`` is done; a background task that fails before is raised."""
-    done, _ = await asyncio.wait({awaited, *background}, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        task.result()
+def _quieten_kopf() -> None:
+    """Leaves of kopf's log what somebody can act upon."""
+    logging.getLogger("kopf").setLevel(logging.WARNING)  # below, it tells of every event it handles
+    # It warns wherever it runs in a thread of its own. Here signals end it through ``stop_flag``; kopf has no
+    # setting for that, so the one message is dropped.
+    logging.getLogger("kopf._core.reactor.running").addFilter(_is_not_about_signals)
+
+
+def _is_not_about_signals(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("OS signals are ignored")

@@ -83,6 +83,15 @@ class SplatJobs:
             found += (await self._api.get(path(API_VERSION, PLURAL, namespace or None)))["items"]
         return found
 
+    async def versions(self, namespaces: Iterable[str]) -> dict[str, str]:
+        """The version of every resource by its uid, of some namespaces or of all where none is named."""
+        found: dict[str, str] = {}
+        for namespace in [*namespaces] or [""]:
+            listed = await self._api.metadata(path(API_VERSION, PLURAL, namespace or None))
+            for metadata in (item["metadata"] for item in listed["items"]):
+                found[metadata["uid"]] = metadata["resourceVersion"]
+        return found
+
     async def get(self, namespace: str, name: str) -> Resource | None:
         """The resource as it is now; None where it is gone."""
         try:
@@ -156,7 +165,7 @@ class EventRecorder:
         if self._queue.full():
             log.warning("too many events wait; not posted: %s %s", event.reason, metadata["name"])
             return
-        now = datetime.now(UTC)
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         body = {
             "apiVersion": "v1",
             "kind": "Event",
@@ -174,8 +183,8 @@ class EventRecorder:
             "message": event.message,
             "action": event.reason,
             "count": 1,
-            "firstTimestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "lastTimestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "firstTimestamp": now,
+            "lastTimestamp": now,
             "source": {"component": COMPONENT},
             "reportingComponent": COMPONENT,
             "reportingInstance": self._instance,

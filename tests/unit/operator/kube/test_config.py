@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from splatworks_operator.kube.config import ConfigError, load, parse
+from splatworks_operator.kube.config import SERVICES, ConfigError, load, parse
 
 _FULL = """
 namespaces: [team-a]
@@ -44,6 +44,9 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path):
     assert load(file).workers.services["trainer"] == "splatworks-trainer"
 
 
+ADDRESSES = {service: ["127.0.0.1:50051"] for service in SERVICES}
+
+
 @pytest.mark.parametrize(
     ("document", "complaint"),
     [
@@ -52,6 +55,7 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path):
         ({"workers": {"port": 0}}, "workers.port: Input should be greater than or equal to 1"),
         ({"workers": {"services": {"trainer": "t"}}}, "workers: 'compressor' is missing"),
         ({"workers": {"addresses": {"painter": []}}}, "workers.addresses: 'painter' is no service"),
+        ({"workers": {"services": {}, "addresses": ADDRESSES}}, "workers: 'compressor' is missing"),
         ({"workers": {"tokenFile": "/token"}}, "workers: tokenFile needs tls"),
         ({"buckets": [{"namespaces": []}]}, "buckets.0.namespaces: "),
         ({"viewerBaseURL": "ftp://x"}, "viewerBaseURL: "),

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splatworks_operator.kube.driver import changed
+from splatworks_operator.kube.record import changed
 from tests.fakes.kube_api import merged
 
 _values = st.recursive(

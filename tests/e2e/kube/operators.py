@@ -1,0 +1,153 @@
+"""The operator as its pod runs it: a process with its own account and the chart's configuration."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import HTTPError
+
+import yaml
+
+from splatworks_common.artifacts.settings import StoreSettings
+from tests.e2e.kube.release import Release
+from tests.e2e.kube.waiting import until
+
+COMMAND = Path(sys.executable).with_name("splatworks-operator")
+
+Addresses = Mapping[str, Sequence[str]]
+"""Workers by service."""
+
+
+@dataclass
+class Operator:
+    """One replica.
+
+    Attributes:
+        release: Whose account and configuration it has.
+        store: The object store.
+        folder: Where its files are; it does not exist yet.
+        addresses: The workers. Instead of EndpointSlices, which may not name loopback.
+    """
+
+    release: Release
+    store: StoreSettings
+    folder: Path
+    addresses: Addresses
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True)
+        self._kubeconfig = self.release.kubeconfig(self.folder / "kubeconfig")
+        self._health, self._metrics = (f"127.0.0.1:{_free_port()}" for _ in range(2))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """What it wrote so far."""
+        return (self.folder / "log").read_text()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was started and has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
+
+    def start(self) -> None:
+        """Starts it; it may not lead yet."""
+        workers = {**self.release.configuration["workers"], "tls": None, "addresses": dict(self.addresses)}
+        local = {"workers": workers, "health": {"listen": self._health}, "metrics": {"listen": self._metrics}}
+        config = self.folder / "operator.yaml"
+        config.write_text(yaml.safe_dump({**self.release.configuration, **local}))
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [COMMAND, "--config", config],
+                env={
+                    **os.environ,
+                    **self.store.environment(),
+                    "KUBECONFIG": str(self._kubeconfig),
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def wait_until_ready(self) -> None:
+        """Returns once it drives jobs."""
+        until(lambda: self.probe("/readyz")[0] == 200, "the operator is not ready", detail=lambda: self.log)
+
+    def wait_until_recovered(self) -> None:
+        """As ``wait_until_ready``; where it has given up its Lease, it is started again as by a kubelet."""
+
+        def look() -> bool:
+            self.keep_alive()
+            return self.probe("/readyz")[0] == 200
+
+        until(look, "the operator does not recover", detail=lambda: self.log)
+
+    def kill(self) -> None:
+        """``kill -9``."""
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self, addresses: Addresses) -> None:
+        """Stops it and starts it again with other workers; returns once it drives jobs."""
+        self.stop()
+        self.addresses = addresses
+        self.start()
+        self.wait_until_ready()
+
+    def keep_alive(self) -> None:
+        """Starts it again where it has ended by itself, as a kubelet does."""
+        if self.ended:
+            self.start()
+
+    def stop(self) -> None:
+        """SIGTERM, as before a pod goes; returns when it has ended."""
+        if self._process is not None and self._process.poll() is None:
+            self.go_on()  # a test that has failed may have left it paused
+            self._process.terminate()
+            assert self._process.wait(30) == 0, self.log
+
+    def pause(self) -> None:
+        """As a machine that hangs."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """After ``pause``."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def probe(self, path: str) -> tuple[int, str]:
+        """Status and text of a probe; 0 where nobody answers."""
+        return _get(f"http://{self._health}{path}")
+
+    def scrape(self) -> str:
+        """Its metrics."""
+        return _get(f"http://{self._metrics}/metrics")[1]
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The process of the last start."""
+        assert self._process is not None, "it was never started"
+        return self._process
+
+
+def _get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
