@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from splatworks_operator.cli.app import app
-from tests.unit.chart.rendering import EXAMPLES, EXTERNAL_STORE, Chart
+from tests.unit.chart.rendering import BUCKETS, EXAMPLES, EXTERNAL_STORE, Chart
 
 AUTHORITY = "export SPLATWORKS_STORE_CA_FILE=store-ca.crt"
 
@@ -69,7 +69,7 @@ def test_an_external_store_is_reached_as_it_is(chart: Chart):
     [(["demo"], True), ([], True), (["team-a", "demo"], True), (["team-a"], False)],
 )
 def test_jobs_next_to_the_releases_secrets_are_warned_of(chart: Chart, namespaces: list[str], warned: bool):
-    notes = chart.notes(operator={"watchNamespaces": namespaces})
+    notes = chart.notes(operator={"watchNamespaces": namespaces, "buckets": [BUCKETS]})
     assert ("can also read this release's Secrets" in notes) == warned
 
 
