@@ -278,15 +278,16 @@ class KubeApi:
             if (not namespace or where == namespace) and wanted(found["metadata"].get("labels") or {})
         ]
         version, kind = resource[0], _KINDS[resource][0]
+        nothing: list[Object] | None = []
         if "as=PartialObjectMetadataList" in request.headers["Accept"]:
-            version, kind = "meta.k8s.io/v1", "PartialObjectMetadata"
+            version, kind, nothing = "meta.k8s.io/v1", "PartialObjectMetadata", None
             items = [{"apiVersion": version, "kind": kind, "metadata": item["metadata"]} for item in items]
         return web.json_response(
             {
                 "apiVersion": version,
                 "kind": f"{kind}List",
                 "metadata": {"resourceVersion": str(self._version)},
-                "items": items,
+                "items": items or nothing,
             }
         )
 

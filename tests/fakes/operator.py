@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 
 import psutil
 import yaml
@@ -23,6 +20,7 @@ from splatworks_operator.kube.config import OperatorConfig
 from splatworks_operator.kube.metrics import OperatorMetrics
 from splatworks_operator.kube.operating import Vitals, new_vitals, operate
 from tests.fakes.store import FolderArtifacts
+from tests.loopback import free_port, get
 
 
 @dataclass
@@ -75,7 +73,7 @@ class OperatorProcess:
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._file = self.folder / "operator.yaml"
-        self.health, self.metrics = (f"127.0.0.1:{_free_port()}" for _ in range(2))
+        self.health, self.metrics = (f"127.0.0.1:{free_port()}" for _ in range(2))
         listening = {"health": {"listen": self.health}, "metrics": {"listen": self.metrics}}
         self._file.write_text(yaml.safe_dump({**self.config, **listening}))
         self._process: subprocess.Popen[bytes] | None = None
@@ -139,25 +137,8 @@ class OperatorProcess:
 
     def probe(self, path: str) -> tuple[int, str]:
         """The status and text of a probe; 0 where nobody answers."""
-        return _get(f"http://{self.health}{path}")
+        return get(f"http://{self.health}{path}")
 
     def scrape(self) -> str:
         """The metrics."""
-        return _get(f"http://{self.metrics}/metrics")[1]
-
-
-def _get(url: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
-    except OSError:
-        return 0, ""
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+        return get(f"http://{self.metrics}/metrics")[1]

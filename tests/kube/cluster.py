@@ -187,18 +187,18 @@ class KubeCluster:
     def install_crd(self) -> None:
         """Brings the SplatJob definition of the working tree up and waits until it is served."""
         self.apply(CRD)
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/splatjobs.splatworks.dev")
-        self.kubectl("get", "splatjobs", "--all-namespaces")  # waits until its storage is there, too
+        served = "/apis/splatworks.dev/v1alpha1/splatjobs"  # refuses for seconds after it is there
+        published = "/openapi/v3/apis/splatworks.dev/v1alpha1"  # which kubectl explain and apply read
         deadline = time.monotonic() + _CALL_SECONDS
-        while "splatjobs" not in self._openapi():  # which kubectl explain and apply read
-            assert time.monotonic() < deadline, "the API server does not publish the schema of SplatJob"
+        while not (self._answers(served, "items") and self._answers(published, "splatjobs")):
+            assert time.monotonic() < deadline, "the API server does not serve SplatJob and its schema"
             time.sleep(0.1)
 
-    def _openapi(self) -> str:
+    def _answers(self, path: str, word: str) -> bool:
         try:
-            return json.dumps(self.request("GET", "/openapi/v3/apis/splatworks.dev/v1alpha1")["paths"])
+            return word in json.dumps(self.request("GET", path))
         except ApiError:
-            return ""
+            return False
 
     def kubeconfig_of(self, namespace: str, account: str, path: Path) -> Path:
         """Writes a kubeconfig that acts as a ServiceAccount, which must exist; returns ``path``."""

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import HTTPError
 
 import yaml
 
 from splatworks_common.artifacts.settings import StoreSettings
 from tests.e2e.kube.release import Release
 from tests.e2e.kube.waiting import until
+from tests.loopback import free_port, get
 
 COMMAND = Path(sys.executable).with_name("splatworks-operator")
 
@@ -44,7 +42,7 @@ class Operator:
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True)
         self._kubeconfig = self.release.kubeconfig(self.folder / "kubeconfig")
-        self._health, self._metrics = (f"127.0.0.1:{_free_port()}" for _ in range(2))
+        self._health, self._metrics = (f"127.0.0.1:{free_port()}" for _ in range(2))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -123,31 +121,14 @@ class Operator:
 
     def probe(self, path: str) -> tuple[int, str]:
         """Status and text of a probe; 0 where nobody answers."""
-        return _get(f"http://{self._health}{path}")
+        return get(f"http://{self._health}{path}")
 
     def scrape(self) -> str:
         """Its metrics."""
-        return _get(f"http://{self._metrics}/metrics")[1]
+        return get(f"http://{self._metrics}/metrics")[1]
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
         """The process of the last start."""
         assert self._process is not None, "it was never started"
         return self._process
-
-
-def _get(url: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
-    except OSError:
-        return 0, ""
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -55,6 +55,10 @@ async def test_versions_are_read_without_the_jobs(world: World, api: Api):
     await _assert_only_the_version_is_read(api, world.submit(namespace=NAMESPACE))
 
 
+async def test_where_there_are_no_jobs_there_are_no_versions(world: World, api: Api):
+    assert await SplatJobs(api).versions([NAMESPACE]) == {}
+
+
 @pytest.mark.kube
 async def test_a_real_api_server_tells_versions_without_the_jobs_too(
     splatjob_cluster: KubeCluster, kube_namespace: str, monkeypatch: pytest.MonkeyPatch
@@ -65,10 +69,11 @@ async def test_a_real_api_server_tells_versions_without_the_jobs_too(
         "metadata": {"name": "fox"},
         "spec": {"source": {"uri": "s3://photos/fox"}},
     }
-    job = splatjob_cluster.create(body, namespace=kube_namespace)
     monkeypatch.setenv("KUBECONFIG", str(splatjob_cluster.kubeconfig))
     api = await connect()
     try:
+        assert await SplatJobs(api).versions([kube_namespace]) == {}
+        job = splatjob_cluster.create(body, namespace=kube_namespace)
         await _assert_only_the_version_is_read(api, job)
     finally:
         await api.close()

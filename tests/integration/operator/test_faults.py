@@ -6,6 +6,7 @@ import random
 import time
 
 import pytest
+from aiohttp import web
 
 from splatworks_operator.status import StageName
 from tests.fakes.kube_api import LEASES, SPLATJOBS
@@ -109,6 +110,21 @@ def test_a_restart_of_the_api_server_is_survived(world: World):
     world.kube.start(port)
     world.until_phase("Succeeded", seconds=60)
     assert world.ledger.repeated == []
+
+
+def test_an_operator_that_starts_before_jobs_can_be_listed_waits_for_them(world: World):
+    refused: list[str] = []
+
+    def refuse(request: web.Request) -> int | None:
+        if not request.path.endswith(f"/{SPLATJOBS[1]}") or len(refused) >= 2:
+            return None
+        refused.append(request.path)
+        return 429  # so a real one does for seconds after the definition was made
+
+    world.kube.refuse = refuse
+    world.submit()
+    world.start_operator()
+    world.until_phase("Succeeded", seconds=60)
 
 
 def test_a_watch_whose_history_is_compacted_begins_anew(world: World):
