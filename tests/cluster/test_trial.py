@@ -51,7 +51,16 @@ def stage(job: Mapping[str, Any], name: str) -> dict[str, Any]:
     return found
 
 
-def test_every_pod_is_ready_and_was_never_started_again(release: Node) -> None:
+def test_the_example_becomes_a_scene(finished: dict[str, Any]) -> None:
+    status = finished["status"]
+
+    assert status["phase"] == "Succeeded", status
+    assert [entry["state"] for entry in status["stages"]] == ["Succeeded"] * 4
+    assert status["result"]["numGaussians"] > 10_000
+    assert float(status["result"]["psnr"]) > 20.0
+
+
+def test_every_pod_is_ready_and_was_never_started_again(release: Node, finished: dict[str, Any]) -> None:
     pods = json.loads(release.kubectl("get", "pods", "-o=json", namespace=NAMESPACE))["items"]
     states = {
         pod["metadata"]["labels"]["app.kubernetes.io/component"]: (
@@ -64,15 +73,6 @@ def test_every_pod_is_ready_and_was_never_started_again(release: Node) -> None:
 
     components = {"sfm", "trainer", "compressor", "streamer", "operator", "store"}
     assert states == dict.fromkeys(components, (True, 0))
-
-
-def test_the_example_becomes_a_scene(finished: dict[str, Any]) -> None:
-    status = finished["status"]
-
-    assert status["phase"] == "Succeeded", status
-    assert [entry["state"] for entry in status["stages"]] == ["Succeeded"] * 4
-    assert status["result"]["numGaussians"] > 10_000
-    assert float(status["result"]["psnr"]) > 20.0
 
 
 def test_the_watch_shows_every_stage_and_how_it_ended(finished: dict[str, Any], records: Path) -> None:

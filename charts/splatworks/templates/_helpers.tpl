@@ -115,8 +115,10 @@ imagePullSecrets: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* Container fields that make a container "restricted". */}}
-{{- define "splatworks.containerSecurity" -}}
+{{/* What every container has: the fields that make it "restricted", and, where it fails, its last words in its status,
+since its log may be gone by then. */}}
+{{- define "splatworks.containerDefaults" -}}
+terminationMessagePolicy: FallbackToLogsOnError
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true

@@ -28,6 +28,12 @@ def test_containers_are_restricted(rendering: Manifests):
         }, pod.name
 
 
+def test_the_status_of_a_container_tells_why_it_failed(rendering: Manifests):
+    assert {pod.container["terminationMessagePolicy"] for pod in rendering.pods()} == {
+        "FallbackToLogsOnError"
+    }
+
+
 def test_pods_have_only_volumes_that_restricted_allows(rendering: Manifests):
     for pod in rendering.pods():
         for volume in pod.spec["volumes"]:

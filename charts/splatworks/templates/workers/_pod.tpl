@@ -114,7 +114,7 @@ containers:
     {{- with $resources }}
     resources: {{ toYaml . | nindent 6 }}
     {{- end }}
-    {{- include "splatworks.containerSecurity" $root | nindent 4 }}
+    {{- include "splatworks.containerDefaults" $root | nindent 4 }}
     volumeMounts:
       - {name: tls, mountPath: /etc/splatworks/tls, readOnly: true}
       {{- include "splatworks.storeMounts" $root | nindent 6 }}

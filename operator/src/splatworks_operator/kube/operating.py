@@ -10,13 +10,13 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 import kopf
 
 from splatworks_operator.kube import handlers
-from splatworks_operator.kube.api import Api, connect, credentials, open_session
+from splatworks_operator.kube.api import Api, ApiError, Resource, connect, credentials, open_session
 from splatworks_operator.kube.artifacts import Artifacts
 from splatworks_operator.kube.background import Background
 from splatworks_operator.kube.config import OperatorConfig
@@ -31,7 +31,10 @@ from splatworks_operator.kube.slots import SlotTable
 from splatworks_operator.kube.splatjobs import EventRecorder, SplatJobs
 from splatworks_operator.kube.workers import WorkerCalls
 
+log = logging.getLogger(__name__)
+
 _FLUSH_SECONDS = 3.0
+_RETRY_SECONDS = 2.0
 
 
 @dataclass
@@ -104,7 +107,7 @@ async def operate(
         EndedByItself: Something that is to go on meanwhile does not.
     """
     _quieten_kopf()
-    async with _opened(config, artifacts, metrics, vitals, identity) as jobs:
+    async with _opened(config, artifacts, metrics, vitals, stop, identity) as jobs:
         registry = kopf.OperatorRegistry()
         handlers.register(registry, jobs, metrics)
 
@@ -130,7 +133,12 @@ async def operate(
 
 @contextlib.asynccontextmanager
 async def _opened(
-    config: OperatorConfig, artifacts: Artifacts, metrics: OperatorMetrics, vitals: Vitals, identity: str
+    config: OperatorConfig,
+    artifacts: Artifacts,
+    metrics: OperatorMetrics,
+    vitals: Vitals,
+    stop: threading.Event,
+    identity: str,
 ) -> AsyncIterator[JobTable]:
     """Everything that handlers need, connected and running."""
     api: Api = await connect()
@@ -163,13 +171,27 @@ async def _opened(
         background.start("the marking of busy pods", cost.run())
     try:
         await background.during(discovery.synced.wait())
-        jobs.load(await resources.list(config.namespaces))
+        jobs.load(await background.during(_listed(resources, config.namespaces, stop)))
         yield jobs
         await recorder.flush(_FLUSH_SECONDS)
     finally:
         await background.stop()
         await calls.close()
         await api.close()
+
+
+async def _listed(resources: SplatJobs, namespaces: Iterable[str], stop: threading.Event) -> list[Resource]:
+    """All jobs, once the API server tells them: for seconds after the CRD was made it refuses to.
+
+    None where ``stop`` is set before that; nobody drives them then.
+    """
+    while not stop.is_set():
+        try:
+            return await resources.list(namespaces)
+        except ApiError as error:
+            log.warning("the jobs can not be listed: %s", error)
+            await asyncio.sleep(_RETRY_SECONDS)
+    return []
 
 
 def _quieten_kopf() -> None:

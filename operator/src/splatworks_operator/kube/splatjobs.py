@@ -88,7 +88,8 @@ class SplatJobs:
         found: dict[str, str] = {}
         for namespace in [*namespaces] or [""]:
             listed = await self._api.metadata(path(API_VERSION, PLURAL, namespace or None))
-            for metadata in (item["metadata"] for item in listed["items"]):
+            # A list of nothing but metadata has null where it is empty.
+            for metadata in (item["metadata"] for item in listed["items"] or ()):
                 found[metadata["uid"]] = metadata["resourceVersion"]
         return found
 
