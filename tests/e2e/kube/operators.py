@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from splatworks_common.artifacts.settings import StoreSettings
-from tests.e2e.kube.release import Release
+from tests.e2e.kube.jobs import Jobs
+from tests.e2e.kube.platform import Platform
+from tests.e2e.kube.release import Release, installed
 from tests.e2e.kube.waiting import until
+from tests.kube.cluster import KubeCluster, new_namespace
 from tests.loopback import free_port, get
 
 COMMAND = Path(sys.executable).with_name("splatworks-operator")
@@ -132,3 +136,29 @@ class Operator:
         """The process of the last start."""
         assert self._process is not None, "it was never started"
         return self._process
+
+
+@contextlib.contextmanager
+def own_namespace(
+    cluster: KubeCluster, platform: Platform, folder: Path, addresses: Addresses
+) -> Iterator[tuple[Jobs, Operator]]:
+    """A namespace for the tests of one module, whose jobs an operator drives; leaves nothing behind.
+
+    Args:
+        cluster: Where.
+        platform: Whose store the operator uses.
+        folder: Where the operator's files are; it does not exist yet.
+        addresses: The workers.
+    """
+    with new_namespace(cluster) as namespace:
+        operator = Operator(installed(cluster, namespace), platform.store, folder, addresses)
+        jobs = Jobs(cluster, namespace)
+        operator.start()
+        try:
+            yield jobs, operator
+        finally:
+            operator.keep_alive()
+            try:
+                jobs.clear()
+            finally:
+                operator.stop()

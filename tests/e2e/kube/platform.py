@@ -25,6 +25,7 @@ from splatworks_common.artifacts.settings import StoreSettings
 from splatworks_common.artifacts.store import ArtifactStore
 from splatworks_common.artifacts.uri import S3Uri
 from tests.e2e.kube.waiting import until
+from tests.loopback import get
 
 SERVICES = ("sfm", "trainer", "compressor", "streamer")
 
@@ -78,6 +79,10 @@ class Worker:
             f"the {self.service} is not ready",
             detail=lambda: self.log,
         )
+
+    def scrape(self) -> str:
+        """Its metrics."""
+        return get(f"http://{self.addresses['metrics']}/metrics")[1]
 
     def started(self) -> Counter[str]:
         """How often each request id was run here."""

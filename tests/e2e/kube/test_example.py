@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.kube.jobs import Jobs, Resource, stage
-from tests.e2e.kube.operators import Addresses, Operator
+from tests.e2e.kube.operators import Addresses, Operator, own_namespace
 from tests.e2e.kube.platform import PHOTO_COUNT, STAGES, Platform
-from tests.e2e.kube.release import installed
-from tests.kube.cluster import KubeCluster, new_namespace
+from tests.kube.cluster import KubeCluster
 
 pytestmark = [pytest.mark.kube, pytest.mark.timeout(420)]
 
@@ -39,20 +38,12 @@ def finished(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Finished]:
     """The job that several tests look at."""
-    with new_namespace(splatjob_cluster) as namespace:
-        release = installed(splatjob_cluster, namespace)
-        folder = tmp_path_factory.mktemp("example") / "operator"
-        operator = Operator(release, platform.store, folder, shared_addresses)
-        jobs = Jobs(splatjob_cluster, namespace)
-        operator.start()
-        try:
-            splatjob_cluster.kubectl(
-                "apply", f"--filename={repository / 'examples' / 'splatjob.yaml'}", namespace=namespace
-            )
-            yield Finished(jobs.until_phase("sample", "Succeeded", seconds=SECONDS), jobs, operator)
-            jobs.clear()
-        finally:
-            operator.stop()
+    folder = tmp_path_factory.mktemp("example") / "operator"
+    with own_namespace(splatjob_cluster, platform, folder, shared_addresses) as (jobs, operator):
+        splatjob_cluster.kubectl(
+            "apply", f"--filename={repository / 'examples' / 'splatjob.yaml'}", namespace=jobs.namespace
+        )
+        yield Finished(jobs.until_phase("sample", "Succeeded", seconds=SECONDS), jobs, operator)
 
 
 def fetched(platform: Platform, path: str) -> bytes:
