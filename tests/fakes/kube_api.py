@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
 import json
+import pickle
 import re
 import threading
 import uuid
@@ -174,12 +174,12 @@ class KubeApi:
     def create(self, resource: tuple[str, str], body: Object) -> Object:
         """Creates an object."""
         namespace = body["metadata"].get("namespace", "")
-        return self._in_loop(lambda: self._create(resource, namespace, copy.deepcopy(body)))
+        return self._in_loop(lambda: self._create(resource, namespace, _copied(body)))
 
     def get(self, resource: tuple[str, str], namespace: str, name: str) -> Object | None:
         """An object, or None."""
         found = self._objects[resource].get((namespace, name))
-        return copy.deepcopy(found)
+        return _copied(found)
 
     def list(self, resource: tuple[str, str]) -> list[Object]:
         """All objects of a kind. Not to be changed."""
@@ -366,7 +366,7 @@ class KubeApi:
         old = self._known(resource, namespace, name)
         if isinstance(changes, list):
             try:
-                new = jsonpatch.apply_patch(copy.deepcopy(old), changes)
+                new = jsonpatch.apply_patch(_copied(old), changes)
             except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
                 raise Refused(422, "Invalid", str(error)) from error
         else:
@@ -379,7 +379,7 @@ class KubeApi:
     ) -> Object:
         old = self._known(resource, namespace, name)
         self._check_version(old, body)
-        return self._update(resource, old, copy.deepcopy(body), sub)
+        return self._update(resource, old, _copied(body), sub)
 
     @staticmethod
     def _check_version(old: Object, body: Mapping[str, Any]) -> None:
@@ -456,7 +456,7 @@ class KubeApi:
 def merged(old: Any, changes: Any) -> Any:
     """What a JSON merge patch (RFC 7396) makes of a value."""
     if not isinstance(changes, dict):
-        return copy.deepcopy(changes)
+        return _copied(changes)
     new = dict(old) if isinstance(old, dict) else {}
     for key, value in changes.items():
         if value is None:
@@ -532,3 +532,9 @@ def _group_of(path: str) -> Object | None:
 def _group(version: str) -> Object:
     one = {"groupVersion": version, "version": version.partition("/")[2]}
     return {"name": version.partition("/")[0], "versions": [one], "preferredVersion": one}
+
+
+def _copied(value: T) -> T:
+    """A deep copy of JSON values, several times faster than ``copy.deepcopy``: every request needs some."""
+    copied: T = pickle.loads(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+    return copied

@@ -122,6 +122,7 @@ class FakeWorker:
         self._lock = threading.RLock()
         self._happened = threading.Condition(self._lock)
         self._operations: dict[str, _Operation] = {}
+        self._under_way: dict[str, _Operation] = {}  # those of them that have not ended
         self._server: grpc.Server | None = None
         self._used: set[str] = set()
         self.instance = ""
@@ -135,12 +136,14 @@ class FakeWorker:
     def running(self) -> int:
         """How many operations it runs."""
         with self._lock:
-            return sum(not self._looked_at(operation).ended for operation in self._operations.values())
+            for operation in list(self._under_way.values()):
+                self._looked_at(operation)
+            return len(self._under_way)
 
     def start(self) -> None:
         """Serves as a new process, at the same address as before."""
         self.instance = uuid.uuid4().hex
-        self._operations, self._used = {}, set()
+        self._operations, self._under_way, self._used = {}, {}, set()
         server = grpc.server(
             ThreadPoolExecutor(max_workers=min(self.capacity, 512) + 8), options=[("grpc.so_reuseport", 0)]
         )
@@ -155,9 +158,9 @@ class FakeWorker:
     def kill(self) -> None:
         """The process is gone, and all that it had not finished."""
         with self._lock:
-            for operation in self._operations.values():
+            for operation in list(self._under_way.values()):
                 self._looked_at(operation)
-            self._operations = {}
+            self._operations, self._under_way = {}, {}
             self.instance = ""
             self._happened.notify_all()
         if self._server is not None:
@@ -167,7 +170,7 @@ class FakeWorker:
     def forget_operations(self) -> None:
         """As after the time that finished operations are kept."""
         with self._lock:
-            self._operations = {}
+            self._operations, self._under_way = {}, {}
 
     # What the faces ask ---------------------------------------------------------------------------------
 
@@ -186,7 +189,8 @@ class FakeWorker:
                     raise reasons.NoFreeSlot(f"All {self.capacity} slots of this worker are taken.")
                 self._ledger.ran(request)
                 self._used.add(name)
-                self._operations[name] = _Operation(request, self.behave(request), time.monotonic())
+                operation = _Operation(request, self.behave(request), time.monotonic())
+                self._operations[name] = self._under_way[name] = operation
             return self.message(name)
 
     def message(self, name: str) -> operations_pb2.Operation:
@@ -226,6 +230,7 @@ class FakeWorker:
             operation = self._looked_at(self._operations[name])
             if not operation.ended:
                 operation.ended, operation.error = True, reasons.Cancelled("The operation was cancelled.")
+                del self._under_way[name]
                 self._ledger.cancelled.append(name)
                 self._happened.notify_all()
 
@@ -236,6 +241,7 @@ class FakeWorker:
         """The operation, ended and committed where its time is up."""
         if not operation.ended and time.monotonic() >= operation.started + operation.plan.seconds:
             operation.ended, operation.error = True, operation.plan.error
+            self._under_way.pop(f"operations/{operation.request.request_id}", None)
             if operation.error is None:
                 self._store.commit(operation.request.output_uri, self.stage.value, METRICS[self.stage])
         return operation
