@@ -20,7 +20,7 @@ import pickle
 import re
 import threading
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -468,26 +468,20 @@ def merged(old: Any, changes: Any) -> Any:
 
 def _selector(text: str) -> Callable[[Mapping[str, str]], bool]:
     """A label selector: ``a=b``, ``a!=b``, ``a in (b,c)``, ``a``, ``!a``."""
-    terms = list(_terms(text))
-    return lambda labels: all(term(labels) for term in terms)
+    terms = [term.strip() for term in re.findall(r"[^,(]+(?:\([^)]*\))?", text)]
+    return lambda labels: all(_holds(term, labels) for term in terms)
 
 
-def _terms(text: str) -> Iterator[Callable[[Mapping[str, str]], bool]]:
-    for term in re.findall(r"[^,(]+(?:\([^)]*\))?", text):
-        words = term.strip()
-        if found := re.fullmatch(r"(\S+)\s+in\s+\(([^)]*)\)", words):
-            key, values = found[1], [value.strip() for value in found[2].split(",")]
-            yield lambda labels, key=key, values=values: labels.get(key) in values  # type: ignore[misc]
-        elif "!=" in words:
-            key, _, value = words.partition("!=")
-            yield lambda labels, key=key, value=value: labels.get(key) != value  # type: ignore[misc]
-        elif "=" in words:
-            key, _, value = words.replace("==", "=").partition("=")
-            yield lambda labels, key=key, value=value: labels.get(key) == value  # type: ignore[misc]
-        elif words.startswith("!"):
-            yield lambda labels, key=words[1:]: key not in labels  # type: ignore[misc]
-        else:
-            yield lambda labels, key=words: key in labels  # type: ignore[misc]
+def _holds(term: str, labels: Mapping[str, str]) -> bool:
+    if found := re.fullmatch(r"(\S+)\s+in\s+\(([^)]*)\)", term):
+        return labels.get(found[1]) in [value.strip() for value in found[2].split(",")]
+    if "!=" in term:
+        key, _, value = term.partition("!=")
+        return labels.get(key) != value
+    if "=" in term:
+        key, _, value = term.replace("==", "=").partition("=")
+        return labels.get(key) == value
+    return term[1:] not in labels if term.startswith("!") else term in labels
 
 
 def _discovery(path: str) -> Object | None:

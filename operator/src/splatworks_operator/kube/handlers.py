@@ -177,6 +177,7 @@ async def _wake_when(stopped: kopf.DaemonStopped, driver: JobDriver) -> None:
 async def _idle(driver: JobDriver, seconds: float | None) -> None:
     """Waits until the running attempt is done, the driver is woken, or the time is up."""
     if driver.wake.is_set() or seconds == 0.0:
+        await asyncio.sleep(0)  # a driver that is never done must not keep the loop from all others
         return
     if seconds is None or not driver.listens:
         with contextlib.suppress(TimeoutError):
