@@ -1,21 +1,24 @@
 """Milliseconds of one training step: render, loss, backward, Adam, statistics.
 
-python tests/bench/training_step.py [--threads 1 2] [--repeats 15] [--ply model.ply]
+python tests/bench/training_step.py [--threads 1 2] [--repeats 15] [--ply model.ply] [--json FILE]
 
 The scene is made up to cost what a trained one costs: three quarters of the Gaussians on the image, about
 three tiles for each at 270 x 480, long tails in size and opacity, 50 to 100 Gaussians a pixel. CPU time
 counts all threads and is what to compare on a machine that others use as well; wall time means something only
 on an idle one.
 
-The last column has reference figures, AMD Zen 5, AVX-512, one thread, of a trained phone capture; the goal is
-at most 1.3 times that on the same machine.
+The last column has reference figures, AMD Zen 5, AVX-512, one thread, of a trained phone capture. Before
+comparing with them, or the figures of any two machines, scale by the multiply-add peak of a core, which is
+measured by a kernel of nothing else and printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
@@ -23,7 +26,8 @@ import numpy as np
 
 from splatworks_common.cameras import Camera
 from splatworks_common.splats import Splats
-from splatworks_rasterizer import ISA, GaussianModel, Rates
+from splatworks_rasterizer import ISA, GaussianModel, Objective, Rates
+from splatworks_rasterizer.native import kernels
 
 REFERENCE_CPU_MS = {
     (20_000, 270): 16.5,
@@ -33,7 +37,10 @@ REFERENCE_CPU_MS = {
     (200_000, 270): 79.0,
     (200_000, 540): 159.0,
 }
+REFERENCE_PEAK_GFLOPS = 289.0
 SIZES = ((270, 480), (540, 960))
+
+OBJECTIVE = Objective(sh_degree=3, ssim_weight=0.2)
 
 
 def synthetic_splats(count: int, seed: int = 0) -> Splats:
@@ -71,6 +78,34 @@ def upright_camera(width: int, height: int) -> Camera:
     return Camera("bench", np.eye(4), focal, focal, width / 2, height / 2, width, height)
 
 
+@dataclass(frozen=True)
+class Row:
+    """What a step costs in one case: milliseconds, medians."""
+
+    gaussians: int
+    width: int
+    height: int
+    threads: int
+    cpu_ms: float
+    wall_ms: float
+    reference_cpu_ms: float | None
+    """Of the reference machine, where there is a figure; `REFERENCE_PEAK_GFLOPS` says how fast that is."""
+
+
+def peak_gflops() -> float:
+    """What one core does at best in single precision with the instruction set in use.
+
+    The most of several runs of nothing but multiply-adds in registers, by CPU time.
+    """
+    rounds = 1_000_000
+    rates = []
+    for _ in range(9):
+        start = time.process_time()
+        operations = kernels.spin_multiply_add(rounds)
+        rates.append(1e-9 * operations / (time.process_time() - start))
+    return max(rates)
+
+
 def step_times(splats: Splats, camera: Camera, threads: int, repeats: int) -> tuple[float, float]:
     """Median CPU and wall milliseconds of a step. Rates of zero keep the scene as it is, at the full cost."""
     model = GaussianModel(splats, capacity=len(splats), threads=threads)
@@ -79,10 +114,21 @@ def step_times(splats: Splats, camera: Camera, threads: int, repeats: int) -> tu
     cpu, wall = [], []
     for _ in range(repeats + 2):
         cpu_start, wall_start = time.process_time(), time.perf_counter()
-        model.step(camera, photo, still, sh_degree=3, ssim_weight=0.2)
+        model.step(camera, photo, still, OBJECTIVE)
         cpu.append(time.process_time() - cpu_start)
         wall.append(time.perf_counter() - wall_start)
     return 1e3 * median(cpu[2:]), 1e3 * median(wall[2:])
+
+
+def measure(scenes: Sequence[Splats], threads: Sequence[int], repeats: int) -> Iterator[Row]:
+    """The table, row by row as it is measured."""
+    for splats in scenes:
+        for width, height in SIZES:
+            reference = REFERENCE_CPU_MS.get((len(splats), width))
+            for count in threads:
+                cpu, wall = step_times(splats, upright_camera(width, height), count, repeats)
+                shown = reference if count == 1 else None
+                yield Row(len(splats), width, height, count, cpu, wall, shown)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -91,6 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts to measure")
     parser.add_argument("--repeats", type=int, default=15, help="steps measured; the median counts")
     parser.add_argument("--ply", type=Path, help="a trained scene in place of the made-up ones")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     options = parser.parse_args(arguments)
 
     if options.ply:
@@ -99,17 +146,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         scenes = [read_ply(options.ply)]
     else:
         scenes = [synthetic_splats(count) for count in (20_000, 50_000, 200_000)]
+    peak = peak_gflops()
     print(f"instruction set {ISA}, SH degree 3, SSIM weight 0.2, median of {options.repeats} steps")
-    row = "{:>9}  {:>9}  {:>7}  {:>7}  {:>7}  {:>16}"
-    print(row.format("Gaussians", "size", "threads", "CPU ms", "wall ms", "reference CPU ms"))
-    for splats in scenes:
-        for width, height in SIZES:
-            reference = REFERENCE_CPU_MS.get((len(splats), width))
-            for threads in options.threads:
-                cpu, wall = step_times(splats, upright_camera(width, height), threads, options.repeats)
-                shown = f"{reference:.1f}" if reference and threads == 1 else "-"
-                size = f"{width}x{height}"
-                print(row.format(len(splats), size, threads, f"{cpu:.1f}", f"{wall:.1f}", shown), flush=True)
+    print(f"multiply-add peak {peak:.0f} GFlop/s a core (reference machine {REFERENCE_PEAK_GFLOPS:.0f})")
+    line = "{:>9}  {:>9}  {:>7}  {:>7}  {:>7}  {:>16}"
+    print(line.format("Gaussians", "size", "threads", "CPU ms", "wall ms", "reference CPU ms"))
+    rows = []
+    for row in measure(scenes, options.threads, options.repeats):
+        rows.append(asdict(row))
+        shown = "-" if row.reference_cpu_ms is None else f"{row.reference_cpu_ms:.1f}"
+        size = f"{row.width}x{row.height}"
+        times = (f"{row.cpu_ms:.1f}", f"{row.wall_ms:.1f}")
+        print(line.format(row.gaussians, size, row.threads, *times, shown), flush=True)
+    if options.json:
+        figures = {"isa": ISA, "peak_gflops": peak, "repeats": options.repeats, "rows": rows}
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":

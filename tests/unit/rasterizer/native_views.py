@@ -22,8 +22,8 @@ def native_camera(kernels: ModuleType, camera: Camera) -> Any:
     )
 
 
-def native_model(kernels: ModuleType, splats: Splats, threads: int = 1) -> Any:
-    model = kernels.Model(len(splats), threads)
+def native_model(kernels: ModuleType, splats: Splats, threads: int = 1, *, antialiased: bool = False) -> Any:
+    model = kernels.Model(len(splats), threads, antialiased)
     model.append(splats.means, splats.log_scales, splats.quats, splats.opacities, splats.sh0, splats.shN)
     return model
 
@@ -34,6 +34,7 @@ class NativeResult:
     loss: float
     mse: float
     gradient: NDArray[np.float32]  # [59, N]
+    exposure_gradient: NDArray[np.float32]  # [3, 4]
 
 
 def differentiate(
@@ -44,14 +45,20 @@ def differentiate(
     *,
     degree: int = 3,
     ssim_weight: float = 0.2,
+    penalties: tuple[float, float] = (0, 0),
     background: Colour = (0, 0, 0),
+    mask: NDArray[np.uint8] | None = None,
+    exposure: NDArray[np.float32] | None = None,
+    antialiased: bool = False,
     threads: int = 1,
 ) -> NativeResult:
     """Image, loss and gradient of one view."""
-    model = native_model(kernels, splats, threads)
+    model = native_model(kernels, splats, threads, antialiased=antialiased)
     view = native_camera(kernels, camera)
     image = np.empty((camera.height, camera.width, 3), np.float32)
     model.render(view, degree, background, image)
     gradient = np.empty((59, len(splats)), np.float32)
-    loss, mse = model.gradient(view, degree, background, photo, ssim_weight, gradient)
-    return NativeResult(image, loss, mse, gradient)
+    loss, mse, by_exposure = model.gradient(
+        view, degree, background, photo, mask, exposure, (ssim_weight, *penalties), gradient
+    )
+    return NativeResult(image, loss, mse, gradient, np.array(by_exposure, np.float32).reshape(3, 4))

@@ -88,7 +88,7 @@ class Flat:
     depth: ComplexArray  # [N]
 
 
-def project(p: ComplexArray, camera: Camera, degree: int) -> Flat:
+def project(p: ComplexArray, camera: Camera, degree: int, *, antialiased: bool = False) -> Flat:
     """Parameters ``[59, N]``, real or complex, to the image plane."""
     world = camera.viewmat[:3, :3]
     t = world @ p[0:3] + camera.viewmat[:3, 3:4]
@@ -114,7 +114,9 @@ def project(p: ComplexArray, camera: Camera, degree: int) -> Flat:
         ]
     )
     u = np.einsum("ijn,jk,kln,ln->iln", jacobian, world, rotation, np.exp(p[3:6]))
-    covariance = np.einsum("iln,jln->ijn", u, u) + LOW_PASS * np.eye(2)[:, :, None]
+    sharp = np.einsum("iln,jln->ijn", u, u)
+    covariance = sharp + LOW_PASS * np.eye(2)[:, :, None]
+    fading = np.sqrt(_determinant(sharp) / _determinant(covariance)) if antialiased else 1
     inverse = np.moveaxis(np.linalg.inv(np.moveaxis(covariance, -1, 0)), 0, -1)
     mean = np.array([camera.fx * t[0] / z + camera.cx, camera.fy * t[1] / z + camera.cy])
 
@@ -128,10 +130,16 @@ def project(p: ComplexArray, camera: Camera, degree: int) -> Flat:
         mean=mean,
         conic=np.array([inverse[0, 0], inverse[0, 1], inverse[1, 1]]),
         covariance=covariance,
-        opacity=1 / (1 + np.exp(-p[10])),
+        opacity=fading / (1 + np.exp(-p[10])),
         colour=np.where(colour.real > 0, colour, 0),
         depth=t[2],
     )
+
+
+def _determinant(matrices: ComplexArray) -> ComplexArray:
+    """Of ``[2, 2, N]``."""
+    determinant: ComplexArray = matrices[0, 0] * matrices[1, 1] - matrices[0, 1] * matrices[1, 0]
+    return determinant
 
 
 @dataclass
@@ -232,6 +240,35 @@ def loss_and_gradient(image: Array, photo: Array, ssim_weight: float) -> tuple[f
     return float(loss), ((1 - ssim_weight) * np.sign(image - photo) - ssim_weight * d_ssim) / image.size
 
 
+@dataclass
+class Compared:
+    """A render beside a photo."""
+
+    loss: float
+    mse: float
+    d_image: Array
+    d_exposure: Array  # [3, 4]
+
+
+def compare(
+    image: Array,
+    photo: Array,
+    ssim_weight: float,
+    mask: NDArray[np.uint8] | None = None,
+    exposure: NDArray[np.float32] | None = None,
+) -> Compared:
+    """The loss with the render's colours mapped by ``exposure`` and taken from the photo outside the mask."""
+    affine = np.eye(3, 4) if exposure is None else exposure.astype(np.float64)
+    counts = np.ones(image.shape[:2], bool) if mask is None else mask != 0
+    mapped = np.where(counts[:, :, None], image @ affine[:, :3].T + affine[:, 3], photo)
+    loss, d_mapped = loss_and_gradient(mapped, photo, ssim_weight)
+    d_mapped = np.where(counts[:, :, None], d_mapped, 0)
+    d_linear, d_offset = np.einsum("hwk,hwc->kc", d_mapped, image), d_mapped.sum(axis=(0, 1))
+    mse = np.square(mapped.clip(0, 1) - photo)[counts].mean() if counts.any() else 0.0
+    d_exposure = np.concatenate([d_linear, d_offset[:, None]], axis=1)
+    return Compared(loss, float(mse), d_mapped @ affine[:, :3], d_exposure)
+
+
 def ssim(a: Array, b: Array) -> float:
     """Mean SSIM."""
     return 1 - loss_and_gradient(a, b, 1.0)[0]
@@ -248,7 +285,9 @@ class Result:
 
     image: Array
     loss: float
+    mse: float
     gradient: Array  # [59, N]
+    d_exposure: Array  # [3, 4]
     d_mean2d: Array  # [2, N] dL/d(mean on the image), pixels
 
 
@@ -259,20 +298,42 @@ def differentiate(
     degree: int,
     ssim_weight: float,
     background: tuple[float, float, float],
+    *,
+    penalties: tuple[float, float] = (0, 0),
+    mask: NDArray[np.uint8] | None = None,
+    exposure: NDArray[np.float32] | None = None,
+    antialiased: bool = False,
 ) -> Result:
-    """Image, loss and gradient."""
-    flat = project(p, camera, degree)
+    """Image, loss and gradient. ``penalties`` are those of the mean opacity and the mean scale."""
+    flat = project(p, camera, degree, antialiased=antialiased)
     image, layers = blend(flat, camera, background)
-    loss, d_image = loss_and_gradient(image, photo / 255, ssim_weight)
-    d_flat = blend_backward(flat, camera, background, layers, d_image)
+    compared = compare(image, photo / 255, ssim_weight, mask, exposure)
+    d_flat = blend_backward(flat, camera, background, layers, compared.d_image)
     gradient = np.zeros_like(p)
     step = 1e-30
     for row in range(14 + 3 * ((degree + 1) ** 2 - 1)):
         moved = p.astype(np.complex128)
         moved[row] += 1j * step
-        by_row = project(moved, camera, degree)
+        by_row = project(moved, camera, degree, antialiased=antialiased)
         for name in ("mean", "conic", "opacity", "colour"):
             slope = getattr(by_row, name).imag / step
             product = getattr(d_flat, name) * slope
             gradient[row] += product.reshape(-1, p.shape[1]).sum(axis=0)
-    return Result(image, loss, gradient, d_flat.mean)
+        gradient[row] += _penalty(moved, penalties).imag / step
+    loss = compared.loss + float(_penalty(p, penalties).sum().real)
+    return Result(image, loss, compared.mse, gradient, compared.d_exposure, d_flat.mean)
+
+
+def _penalty(p: ComplexArray, penalties: tuple[float, float]) -> ComplexArray:
+    """What each Gaussian adds to the loss, ``[N]``."""
+    opacity, scale = 1 / (1 + np.exp(-p[10])), np.exp(p[3:6]).mean(axis=0)
+    each: ComplexArray = (penalties[0] * opacity + penalties[1] * scale) / max(p.shape[1], 1)
+    return each
+
+
+def blended(p: Array, camera: Camera, values: Array) -> Array:
+    """For each Gaussian, the sum over pixels of its blending weight times the pixel's value."""
+    sums = np.zeros(p.shape[1])
+    for layer in blend(project(p, camera, 0), camera, (0, 0, 0))[1]:
+        sums[layer.index] = (layer.alpha * layer.transmittance * values).sum()
+    return sums

@@ -48,11 +48,11 @@ def random_photo(camera: Camera, seed: int = 1) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (camera.height, camera.width, 3), dtype=np.uint8)
 
 
-def assert_decided(splats: Splats, camera: Camera) -> None:
+def assert_decided(splats: Splats, camera: Camera, *, antialiased: bool = False) -> None:
     """Fails where an alpha or a transmittance lies so near a threshold that float32 may fall on the other
     side.
 
     It is the scene that is wrong then, not the kernels: choose another seed.
     """
-    flat = reference.project(reference.table(splats), camera, 3)
+    flat = reference.project(reference.table(splats), camera, 3, antialiased=antialiased)
     assert reference.clearance(flat, camera) > 3e-6

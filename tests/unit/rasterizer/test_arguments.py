@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from splatworks_rasterizer import GaussianModel, Rates, render
+from splatworks_rasterizer import GaussianModel, Objective, Rates, render
 from tests.unit.rasterizer.scenes import random_photo, random_splats, turned_camera
 
 CAMERA = turned_camera(20, 10)
 RATES = Rates(0, 0, 0, 0, 0, 0)
+OBJECTIVE = Objective(sh_degree=0, ssim_weight=0.2)
 
 
 def small_model() -> GaussianModel:
@@ -43,17 +44,54 @@ def test_unusable_camera_is_refused(change: dict[str, Any], message: str):
 )
 def test_photo_of_another_type_or_size_is_refused(photo: np.ndarray):
     with pytest.raises(ValueError, match="photo is"):
-        small_model().step(CAMERA, photo, RATES, sh_degree=0, ssim_weight=0.2)
+        small_model().step(CAMERA, photo, RATES, OBJECTIVE)
 
 
-@pytest.mark.parametrize("weight", [-0.1, 1.1, np.nan])
-def test_ssim_weight_outside_its_range_is_refused(weight: float):
+@pytest.mark.parametrize(
+    "mask", [np.zeros((10, 20), bool), np.zeros((20, 10), np.uint8), np.zeros((10, 20, 1), np.uint8)]
+)
+def test_mask_of_another_type_or_size_is_refused(mask: np.ndarray):
+    with pytest.raises(ValueError, match="mask is"):
+        small_model().step(CAMERA, random_photo(CAMERA), RATES, OBJECTIVE, mask=mask)
+
+
+@pytest.mark.parametrize(
+    "exposure", [np.eye(3, 4), np.eye(4, dtype=np.float32), np.full((3, 4), np.nan, np.float32)]
+)
+def test_exposure_that_is_no_finite_map_is_refused(exposure: np.ndarray):
+    with pytest.raises(ValueError, match="exposure"):
+        small_model().step(CAMERA, random_photo(CAMERA), RATES, OBJECTIVE, exposure=exposure)
+
+
+@pytest.mark.parametrize("name", ["ssim_weight", "opacity_penalty", "scale_penalty"])
+@pytest.mark.parametrize("weight", [-0.1, np.inf, np.nan])
+def test_weight_outside_its_range_is_refused(name: str, weight: float):
+    change: dict[str, Any] = {name: weight}
+    with pytest.raises(ValueError, match=name):
+        replace(OBJECTIVE, **change)
+
+
+def test_more_ssim_than_there_is_loss_is_refused():
     with pytest.raises(ValueError, match="ssim_weight"):
-        small_model().step(CAMERA, random_photo(CAMERA), RATES, sh_degree=0, ssim_weight=weight)
+        replace(OBJECTIVE, ssim_weight=1.1)
+
+
+@pytest.mark.parametrize("values", [np.zeros((10, 20)), np.full((10, 20), np.nan, np.float32)])
+def test_values_to_blend_must_be_a_finite_image(values: np.ndarray):
+    with pytest.raises(ValueError, match="values"):
+        small_model().blended(CAMERA, values)
+
+
+@pytest.mark.parametrize(("length", "seed"), [(-1.0, 0), (np.nan, 0), (1.0, -1), (1.0, 2**64)])
+def test_perturbation_outside_its_range_is_refused(length: float, seed: int):
+    with pytest.raises(ValueError, match=r"length|seed"):
+        small_model().perturb(length, seed)
 
 
 @pytest.mark.parametrize("degree", [-1, 4])
 def test_unknown_degree_is_refused(degree: int):
+    with pytest.raises(ValueError, match="sh_degree"):
+        replace(OBJECTIVE, sh_degree=degree)
     with pytest.raises(ValueError, match="sh_degree"):
         small_model().render(CAMERA, sh_degree=degree)
     with pytest.raises(ValueError, match="sh_degree"):
@@ -63,6 +101,8 @@ def test_unknown_degree_is_refused(degree: int):
 def test_background_must_be_finite():
     with pytest.raises(ValueError, match="background"):
         small_model().render(CAMERA, background=(0, np.nan, 0))
+    with pytest.raises(ValueError, match="background"):
+        replace(OBJECTIVE, background=(0, np.nan, 0))
 
 
 def test_more_splats_than_capacity_are_refused():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from splatworks_common.splats import Splats
-from splatworks_rasterizer import GaussianModel, Rates
+from splatworks_rasterizer import GaussianModel, Objective, Rates
 from tests.unit.rasterizer.scenes import random_photo, random_splats, turned_camera
 
 RATES = Rates(means=1e-3, log_scales=5e-3, quats=1e-3, opacities=5e-2, sh0=2.5e-3, shN=1e-4)
@@ -18,7 +18,7 @@ CAMERA = turned_camera(40, 30)
 def trained(splats: Splats, capacity: int, steps: int = 3) -> GaussianModel:
     model = GaussianModel(splats, capacity=capacity, threads=2)
     for _ in range(steps):
-        model.step(CAMERA, random_photo(CAMERA), RATES, sh_degree=3, ssim_weight=0.2)
+        model.step(CAMERA, random_photo(CAMERA), RATES, Objective(sh_degree=3, ssim_weight=0.2))
     return model
 
 
@@ -51,7 +51,7 @@ def test_kept_rows_keep_their_moments():
     edited.edit(np.arange(130) % 2 == 0, random_splats(0))
 
     for model in (untouched, edited):
-        model.step(CAMERA, random_photo(CAMERA), RATES, sh_degree=3, ssim_weight=0.2)
+        model.step(CAMERA, random_photo(CAMERA), RATES, Objective(sh_degree=3, ssim_weight=0.2))
     assert_same(edited.splats(), untouched.splats().take(np.arange(0, 130, 2)))
 
 
@@ -62,7 +62,7 @@ def test_appended_rows_start_without_moments():
     model.edit(np.zeros(65, np.bool_), unseen)
     before = model.splats()
 
-    model.step(CAMERA, random_photo(CAMERA), RATES, sh_degree=3, ssim_weight=0.2)
+    model.step(CAMERA, random_photo(CAMERA), RATES, Objective(sh_degree=3, ssim_weight=0.2))
 
     assert_same(model.splats(), before)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from splatworks_common.cameras import Camera
 from splatworks_common.splats import Splats
@@ -24,13 +26,19 @@ TOLERANCE = 1e-5
 
 
 def assert_same_gradient(
-    kernels: ModuleType, splats: Splats, camera: Camera, *, degree: int = 3, ssim_weight: float = 0.2
+    kernels: ModuleType,
+    splats: Splats,
+    camera: Camera,
+    *,
+    degree: int = 3,
+    ssim_weight: float = 0.2,
+    **conditions: Any,
 ) -> NativeResult:
     """Compares everything, and returns what the kernels gave."""
-    assert_decided(splats, camera)
+    assert_decided(splats, camera, antialiased=conditions.get("antialiased", False))
     photo = random_photo(camera)
     expected = reference.differentiate(
-        reference.table(splats), camera, photo, degree, ssim_weight, BACKGROUND
+        reference.table(splats), camera, photo, degree, ssim_weight, BACKGROUND, **conditions
     )
     actual = differentiate(
         kernels,
@@ -41,13 +49,33 @@ def assert_same_gradient(
         ssim_weight=ssim_weight,
         background=BACKGROUND,
         threads=2,
+        **conditions,
     )
+    np.testing.assert_allclose(actual.image, expected.image, rtol=0, atol=2e-6)
     assert actual.loss == pytest.approx(expected.loss, rel=1e-6, abs=1e-9)
+    assert actual.mse == pytest.approx(expected.mse, rel=1e-5)
     for group, rows in reference.GROUPS.items():
         error = np.linalg.norm(actual.gradient[rows] - expected.gradient[rows])
         norm = np.linalg.norm(expected.gradient[rows])
         assert error <= TOLERANCE * norm, f"{group}: error {error:.3g} of {norm:.3g}"
+    if "exposure" in conditions:
+        np.testing.assert_allclose(
+            actual.exposure_gradient,
+            expected.d_exposure,
+            rtol=1e-5,
+            atol=1e-6 * abs(expected.d_exposure).max(),
+        )
     return actual
+
+
+def random_mask(camera: Camera, seed: int = 2) -> NDArray[np.uint8]:
+    """Half of the pixels, in no order: windows of SSIM hold both kinds."""
+    return np.random.default_rng(seed).choice(
+        np.array([0, 1, 255], np.uint8), (camera.height, camera.width), p=[0.5, 0.25, 0.25]
+    )
+
+
+EXPOSURE = np.array([[1.2, -0.1, 0.05, 0.04], [0.1, 0.8, 0.02, -0.03], [-0.05, 0.15, 1.1, 0.02]], np.float32)
 
 
 @pytest.mark.parametrize("size", [(50, 37), (16, 16), (17, 15), (15, 17), (33, 1), (1, 33), (1, 1), (64, 48)])
@@ -95,7 +123,7 @@ def test_gradient_where_opaque_gaussians_hide_others(kernels: ModuleType):
 
 
 def test_gradient_of_gaussians_that_cover_everything(kernels: ModuleType):
-    splats = random_splats(10, seed=2)
+    splats = random_splats(10, seed=3)
     splats = replace(splats, log_scales=splats.log_scales + np.float32(3))
 
     assert_same_gradient(kernels, splats, turned_camera(45, 35))
@@ -139,6 +167,77 @@ def test_gaussians_off_the_image_or_behind_the_camera_have_no_gradient(kernels: 
     result = assert_same_gradient(kernels, splats, turned_camera(45, 35))
 
     assert not result.gradient[:, :4].any()
+
+
+@pytest.mark.parametrize("size", [(50, 37), (17, 15), (64, 48)])
+@pytest.mark.parametrize("spread", [0.0, -2.5])
+def test_antialiased_gradient(kernels: ModuleType, size: tuple[int, int], spread: float):
+    """Also of Gaussians near the size of a pixel, where the low pass is most of what is seen."""
+    splats = random_splats(80, seed=2)
+    splats = replace(splats, log_scales=splats.log_scales + np.float32(spread))
+
+    assert_same_gradient(kernels, splats, turned_camera(*size), antialiased=True)
+
+
+def test_antialiased_gradient_of_long_needles(kernels: ModuleType):
+    splats = random_splats(20, seed=4)
+    scales = np.tile(np.log(np.array([1.5, 0.004, 0.004], np.float32)), (20, 1))
+    splats = replace(splats, log_scales=scales, opacities=splats.opacities + 3)
+
+    assert_same_gradient(kernels, splats, turned_camera(45, 35), antialiased=True)
+
+
+@pytest.mark.parametrize("ssim_weight", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("size", [(50, 37), (17, 15), (1, 7), (33, 140)])
+def test_gradient_under_a_mask(kernels: ModuleType, size: tuple[int, int], ssim_weight: float):
+    camera = turned_camera(*size)
+
+    assert_same_gradient(
+        kernels, random_splats(60), camera, ssim_weight=ssim_weight, mask=random_mask(camera)
+    )
+
+
+def test_nothing_counts_under_an_empty_mask(kernels: ModuleType):
+    camera = turned_camera(31, 22)
+    mask = np.zeros((22, 31), np.uint8)
+
+    result = differentiate(kernels, random_splats(40), camera, random_photo(camera), mask=mask)
+
+    assert result.loss == pytest.approx(0, abs=1e-6)
+    assert result.mse == 0
+    assert not result.gradient.any()
+
+
+@pytest.mark.parametrize("ssim_weight", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("size", [(50, 37), (17, 15), (1, 1), (33, 140)])
+def test_gradient_through_an_exposure(kernels: ModuleType, size: tuple[int, int], ssim_weight: float):
+    assert_same_gradient(
+        kernels, random_splats(60), turned_camera(*size), ssim_weight=ssim_weight, exposure=EXPOSURE
+    )
+
+
+def test_gradient_through_an_exposure_under_a_mask(kernels: ModuleType):
+    camera = turned_camera(50, 37)
+
+    assert_same_gradient(
+        kernels, random_splats(60), camera, exposure=EXPOSURE, mask=random_mask(camera), antialiased=True
+    )
+
+
+@pytest.mark.parametrize("penalties", [(0.5, 0.0), (0.0, 0.5), (0.01, 0.01)])
+@pytest.mark.parametrize("count", [1, 64, 70])
+def test_gradient_with_penalties(kernels: ModuleType, count: int, penalties: tuple[float, float]):
+    assert_same_gradient(kernels, random_splats(count, seed=1), turned_camera(31, 22), penalties=penalties)
+
+
+def test_penalties_reach_gaussians_that_are_not_seen(kernels: ModuleType):
+    splats = random_splats(70)
+    splats = replace(splats, means=-splats.means)
+
+    result = assert_same_gradient(kernels, splats, turned_camera(31, 22), penalties=(0.01, 0.02))
+
+    assert result.gradient[3:6].all()
+    assert result.gradient[10].all()
 
 
 def test_gradient_is_finite_for_zero_quaternions(kernels: ModuleType):

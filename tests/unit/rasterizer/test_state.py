@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splatworks_rasterizer import GaussianModel, Rates
+from splatworks_rasterizer import GaussianModel, Objective, Rates
 from tests.unit.rasterizer.scenes import random_photo, random_splats, turned_camera
 
 RATES = Rates(means=1e-3, log_scales=5e-3, quats=1e-3, opacities=5e-2, sh0=2.5e-3, shN=1e-4)
@@ -17,7 +17,7 @@ CAMERA = turned_camera(40, 30)
 
 
 def step(model: GaussianModel, seed: int = 1) -> None:
-    model.step(CAMERA, random_photo(CAMERA, seed), RATES, sh_degree=2, ssim_weight=0.2)
+    model.step(CAMERA, random_photo(CAMERA, seed), RATES, Objective(sh_degree=2, ssim_weight=0.2))
 
 
 def trained(count: int, steps: int = 3) -> GaussianModel:

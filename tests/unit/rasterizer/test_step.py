@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-from splatworks_rasterizer import GaussianModel, Rates
+from splatworks_rasterizer import GaussianModel, Objective, Rates
 from tests.unit.rasterizer import reference
 from tests.unit.rasterizer.native_views import native_camera, native_model
 from tests.unit.rasterizer.scenes import (
@@ -35,11 +35,12 @@ def test_step_is_adam(kernels: ModuleType):
     parameters = reference.table(splats)
     first, second = np.zeros_like(parameters), np.zeros_like(parameters)
 
+    weights = (0.2, 0.0, 0.0)
     for step in range(1, 6):
         degree = step // 2
         gradient = np.empty((59, 70), np.float32)
-        model.gradient(view, degree, BACKGROUND, photo, 0.2, gradient)
-        model.step(view, degree, BACKGROUND, photo, 0.2, (1e-3, 5e-3, 2e-3, 5e-2, 2.5e-3, 1e-4))
+        model.gradient(view, degree, BACKGROUND, photo, None, None, weights, gradient)
+        model.step(view, degree, BACKGROUND, photo, None, None, weights, astuple(RATES))
         active = slice(0, 14 + 3 * ((degree + 1) ** 2 - 1))
         g = gradient[active].astype(np.float64)
         first[active] = 0.9 * first[active] + 0.1 * g
@@ -56,10 +57,10 @@ def test_bands_above_the_degree_do_not_move():
     splats = random_splats(40)
     camera = turned_camera(30, 20)
     model = GaussianModel(splats, capacity=40, threads=1)
-    model.step(camera, random_photo(camera), RATES, sh_degree=3, ssim_weight=0.2)
+    model.step(camera, random_photo(camera), RATES, Objective(sh_degree=3, ssim_weight=0.2))
     before = model.splats()
 
-    model.step(camera, random_photo(camera), RATES, sh_degree=1, ssim_weight=0.2)
+    model.step(camera, random_photo(camera), RATES, Objective(sh_degree=1, ssim_weight=0.2))
 
     after = model.splats()
     np.testing.assert_array_equal(after.shN[:, 3:], before.shN[:, 3:])
@@ -71,7 +72,7 @@ def test_a_rate_of_zero_leaves_a_group_alone():
     camera = turned_camera(30, 20)
     model = GaussianModel(splats, capacity=40, threads=1)
 
-    model.step(camera, random_photo(camera), replace(RATES, quats=0), sh_degree=3, ssim_weight=0.2)
+    model.step(camera, random_photo(camera), replace(RATES, quats=0), Objective(sh_degree=3, ssim_weight=0.2))
 
     np.testing.assert_array_equal(model.splats().quats, splats.quats)
 
@@ -82,7 +83,9 @@ def test_training_lowers_the_loss():
     photo = (truth.clip(0, 1) * 255).round().astype(np.uint8)
     model = GaussianModel(random_splats(200, seed=2), capacity=200, threads=2)
 
-    losses = [model.step(camera, photo, RATES, sh_degree=0, ssim_weight=0.2).loss for _ in range(100)]
+    losses = [
+        model.step(camera, photo, RATES, Objective(sh_degree=0, ssim_weight=0.2)).loss for _ in range(100)
+    ]
 
     assert losses[-1] < 0.3 * losses[0]
 
@@ -106,7 +109,7 @@ def test_statistics_match_the_reference():
         reach = np.sqrt(2 * np.log(np.maximum(flat.opacity / reference.ALPHA_MIN, 1)))
         radii = np.maximum(radii, widest * reach / max(camera.width, camera.height))
 
-        model.step(camera, random_photo(camera), still, sh_degree=3, ssim_weight=0.2, background=BACKGROUND)
+        model.step(camera, random_photo(camera), still, Objective(3, 0.2, BACKGROUND))
 
     statistics = model.statistics()
     seen = statistics.views > 0
@@ -121,7 +124,7 @@ def test_statistics_match_the_reference():
 def test_reset_clears_statistics():
     camera = turned_camera(30, 20)
     model = GaussianModel(random_splats(20), capacity=20, threads=1)
-    model.step(camera, random_photo(camera), RATES, sh_degree=0, ssim_weight=0.2)
+    model.step(camera, random_photo(camera), RATES, Objective(sh_degree=0, ssim_weight=0.2))
     assert model.statistics().views.any()
 
     model.reset_statistics()
@@ -138,7 +141,7 @@ def test_photo_need_not_be_contiguous():
     turned = np.asfortranarray(photo)
     losses = [
         GaussianModel(random_splats(20), capacity=20, threads=1)
-        .step(camera, image, RATES, sh_degree=0, ssim_weight=0.2)
+        .step(camera, image, RATES, Objective(sh_degree=0, ssim_weight=0.2))
         .loss
         for image in (photo, turned)
     ]
@@ -155,7 +158,7 @@ def test_a_nan_in_any_parameter_makes_the_loss_nan_and_has_a_name(field: str):
     broken[11] = np.inf
     model = GaussianModel(replace(splats, **{field: broken}), capacity=20, threads=1)
 
-    loss = model.step(camera, random_photo(camera), RATES, sh_degree=3, ssim_weight=0.2).loss
+    loss = model.step(camera, random_photo(camera), RATES, Objective(sh_degree=3, ssim_weight=0.2)).loss
 
     assert np.isnan(loss)
     with pytest.raises(FloatingPointError, match=f"{field} of 2 Gaussians, of 20"):

@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kRadixBits = 11, kBuckets = 1 << kRadixBits, kPasses = 3;
 
-constexpr int kPrefetch = 8;  // Gaussians ahead, in depth order
+constexpr int kPrefetch = 16;  // Gaussians ahead, in depth order
 
 // Rows and columns are found in float32: this much, in pixels, is added on every side so that rounding never
 // loses a pixel. Too large a span costs time, not correctness: each pixel is tested again when it is blended.
@@ -161,7 +161,7 @@ void Bins::build(ThreadPool& pool, const Projected* projected, const std::uint8_
     share.spans.clear();
     const std::int64_t end = share_begin(visible_, shares, static_cast<int>(index) + 1);
     for (std::int64_t rank = share_begin(visible_, shares, static_cast<int>(index)); rank < end; ++rank) {
-      if (rank + kPrefetch < end) __builtin_prefetch(projected + order_[rank + kPrefetch]);
+      if (rank + kPrefetch < end) prefetch(projected[order_[rank + kPrefetch]]);
       const std::size_t before = share.spans.size();
       add_spans(share, projected[order_[rank]], width, height);
       span_counts_[rank] = static_cast<std::int32_t>(share.spans.size() - before);

@@ -41,6 +41,13 @@ struct Projected {
 };
 static_assert(sizeof(Projected) == 48);
 
+// Asks for a record that is needed soon; it may lie in two cache lines.
+inline void prefetch(const Projected& gaussian) {
+  const char* bytes = reinterpret_cast<const char*>(&gaussian);
+  __builtin_prefetch(bytes);
+  __builtin_prefetch(bytes + sizeof(Projected) - 1);
+}
+
 // alpha below 1/255 is not blended; above 0.99 it is cut, which bounds 1 / (1 - alpha) in the backward pass.
 constexpr float kLog2AlphaMin = -7.99435344f;
 constexpr float kAlphaMax = 0.99f;

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "denormals.hpp"
+#include "perturb.hpp"
 #include "raster.hpp"
 #include "simd.hpp"
 
@@ -13,8 +14,7 @@ namespace splat {
 namespace {
 
 constexpr int kGroupBegin[kGroups + 1] = {kMean, kLogScale, kQuat, kOpacity, kSh0, kShN, kRows};
-constexpr std::int64_t kRowsPerTask = 16;    // of an image
-constexpr std::int64_t kBlocksPerTask = 16;  // of Gaussians
+constexpr std::int64_t kBlocksPerTask = 16;
 
 // Calls copy(row, pointer, pitch) for each row present in the columns: its values lie `pitch` floats apart.
 template <typename T, typename Copy>
@@ -30,51 +30,12 @@ void for_rows(const Columns<T>& columns, const Copy& copy) {
   for (int i = 0; i < rest; ++i) copy(kShN + i, columns.shN + i, rest);
 }
 
-template <typename T>
-void interleaved_to_planes(ThreadPool& pool, const T* rgb, int width, int height, float scale,
-                           Planes& planes) {
-  planes.resize(3, width, height);
-  pool.for_ranges(height, kRowsPerTask, [&](std::int64_t begin, std::int64_t end) {
-    for (int y = static_cast<int>(begin); y < end; ++y) {
-      const T* from = rgb + static_cast<std::int64_t>(y) * width * 3;
-      float *red = planes.row(0, y), *green = planes.row(1, y), *blue = planes.row(2, y);
-      for (int x = 0; x < width; ++x) {
-        red[x] = static_cast<float>(from[3 * x]) * scale;
-        green[x] = static_cast<float>(from[3 * x + 1]) * scale;
-        blue[x] = static_cast<float>(from[3 * x + 2]) * scale;
-      }
-      for (float* row : {red, green, blue}) std::fill(row + width, row + planes.stride, 0.0f);
-    }
-  });
-}
-
 }  // namespace
 
-void to_planes(ThreadPool& pool, const std::uint8_t* rgb, int width, int height, Planes& planes) {
-  interleaved_to_planes(pool, rgb, width, height, 1.0f / 255.0f, planes);
-}
-
-void to_planes(ThreadPool& pool, const float* rgb, int width, int height, Planes& planes) {
-  interleaved_to_planes(pool, rgb, width, height, 1.0f, planes);
-}
-
-void from_planes(ThreadPool& pool, const Planes& planes, float* rgb) {
-  pool.for_ranges(planes.height, kRowsPerTask, [&](std::int64_t begin, std::int64_t end) {
-    for (int y = static_cast<int>(begin); y < end; ++y) {
-      float* to = rgb + static_cast<std::int64_t>(y) * planes.width * 3;
-      const float *red = planes.row(0, y), *green = planes.row(1, y), *blue = planes.row(2, y);
-      for (int x = 0; x < planes.width; ++x) {
-        to[3 * x] = red[x];
-        to[3 * x + 1] = green[x];
-        to[3 * x + 2] = blue[x];
-      }
-    }
-  });
-}
-
-Model::Model(std::int64_t capacity, int threads)
+Model::Model(std::int64_t capacity, int threads, bool antialiased)
     : pool_(threads),
       capacity_(capacity),
+      antialiased_(antialiased),
       parameters_(block_count(capacity) * kBlockFloats),
       grad2d_(block_count(capacity) * kBlock),
       views_(block_count(capacity) * kBlock),
@@ -119,7 +80,7 @@ void Model::read(const Columns<float>& columns) const {
 std::int64_t Model::forward(const View& view) {
   const std::int64_t padded = block_count(count_) * kBlock;
   const std::int64_t defects = project(pool_, parameters_.data(), count_, view.camera, view.sh_degree,
-                                       projected_.resize(padded), visible_.resize(padded));
+                                       antialiased_, projected_.resize(padded), visible_.resize(padded));
   bins_.build(pool_, projected_.data(), visible_.data(), count_, view.camera.width, view.camera.height);
   image_.resize(3, view.camera.width, view.camera.height);
   rasterize(pool_, bins_, projected_.data(), view.background, image_);
@@ -132,54 +93,88 @@ void Model::render(const View& view, float* rgb) {
   from_planes(pool_, image_, rgb);
 }
 
-StepValues Model::forward_and_moments(const View& view, const std::uint8_t* photo, float ssim_weight) {
+StepValues Model::forward_and_backward(const View& view, const Photo& photo, const Objective& objective,
+                                       const AdamState& adam, const StatisticsRows& statistics,
+                                       float* gradient) {
   const std::int64_t defects = forward(view);
-  to_planes(pool_, photo, view.camera.width, view.camera.height, target_);
-  const LossValues values = loss_(pool_, image_, target_, ssim_weight, image_gradient_);
+  const LossValues values = loss_(pool_, image_, photo, objective.ssim_weight, image_gradient_);
   rasterize_backward(pool_, bins_, projected_.data(), image_, image_gradient_,
                      pair_moments_.resize(bins_.pairs() * kMoments));
+  const float share = count_ > 0 ? 1.0f / static_cast<float>(count_) : 0.0f;
+  const Penalties each{objective.penalties.opacity * share, objective.penalties.scale * share / 3.0f};
+  const std::int64_t blocks = block_count(count_);
+  project_backward(pool_, parameters_.data(), count_, view.camera, view.sh_degree, antialiased_,
+                   projected_.data(), visible_.data(), bins_.slots(), pair_moments_.data(), each,
+                   penalty_sums_.resize(blocks), adam, statistics, gradient);
   // A Gaussian with NaN in its mean is nowhere on the image, so the loss says what the pixels can not.
-  const double nan = std::numeric_limits<double>::quiet_NaN();
-  const double similarity_part = ssim_weight > 0 ? ssim_weight * (1.0 - values.ssim) : 0.0;
-  return {defects > 0 ? nan : (1.0 - ssim_weight) * values.l1 + similarity_part, values.mse};
+  double loss = defects > 0 ? std::numeric_limits<double>::quiet_NaN() : 0.0;
+  loss += (1.0 - objective.ssim_weight) * values.l1;
+  if (objective.ssim_weight > 0) loss += objective.ssim_weight * (1.0 - values.ssim);
+  for (std::int64_t block = 0; block < blocks; ++block) loss += penalty_sums_[block];
+  return {loss, values.mse, values.exposure_gradient};
 }
 
-StepValues Model::step(const View& view, const std::uint8_t* photo, float ssim_weight, const Rates& rates) {
+StepValues Model::step(const View& view, const Photo& photo, const Objective& objective, const Rates& rates) {
   const FlushDenormals flush;
   if (first_.empty()) {
     first_ = ZeroedFloats(block_count(capacity_) * kBlockFloats);
     second_ = ZeroedFloats(block_count(capacity_) * kBlockFloats);
   }
-  const StepValues values = forward_and_moments(view, photo, ssim_weight);
-  ++steps_;
+  const std::int64_t step = steps_ + 1;
   AdamState adam{first_.data(), second_.data(), {}, 0.0f};
-  const double first_correction = 1.0 - std::pow(static_cast<double>(kBeta1), steps_);
-  adam.second_scale =
-      static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(static_cast<double>(kBeta2), steps_)));
+  const double first_correction = 1.0 - std::pow(static_cast<double>(kBeta1), step);
+  adam.second_scale = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(static_cast<double>(kBeta2), step)));
   const float group_rates[kGroups] = {rates.means,     rates.log_scales, rates.quats,
                                       rates.opacities, rates.sh0,        rates.shN};
   for (int group = 0; group < kGroups; ++group) {
     const float rate = static_cast<float>(group_rates[group] / first_correction);
     std::fill(adam.rates + kGroupBegin[group], adam.rates + kGroupBegin[group + 1], rate);
   }
-  project_backward(pool_, parameters_.data(), count_, view.camera, view.sh_degree, projected_.data(),
-                   visible_.data(), bins_.slots(), pair_moments_.data(), adam,
-                   {grad2d_.data(), views_.data(), radii_.data()}, nullptr);
+  const StepValues values = forward_and_backward(view, photo, objective, adam,
+                                                 {grad2d_.data(), views_.data(), radii_.data()}, nullptr);
+  steps_ = step;
   return values;
 }
 
-StepValues Model::gradient(const View& view, const std::uint8_t* photo, float ssim_weight, float* gradient) {
+StepValues Model::gradient(const View& view, const Photo& photo, const Objective& objective,
+                           float* gradient) {
   const FlushDenormals flush;
-  const StepValues values = forward_and_moments(view, photo, ssim_weight);
   ZeroedFloats blocks(block_count(count_) * kBlockFloats);
   ZeroedFloats statistics(block_count(count_) * kBlock);
-  project_backward(pool_, parameters_.data(), count_, view.camera, view.sh_degree, projected_.data(),
-                   visible_.data(), bins_.slots(), pair_moments_.data(), AdamState{},
-                   {statistics.data(), statistics.data(), statistics.data()}, blocks.data());
+  const StepValues values =
+      forward_and_backward(view, photo, objective, AdamState{},
+                           {statistics.data(), statistics.data(), statistics.data()}, blocks.data());
   for (int row = 0; row < kRows; ++row) {
     for (std::int64_t i = 0; i < count_; ++i) gradient[row * count_ + i] = blocks.data()[offset_of(i, row)];
   }
   return values;
+}
+
+void Model::blended(const Camera& camera, const float* values, float* sums) {
+  const FlushDenormals flush;
+  forward({camera, 0, {0.0f, 0.0f, 0.0f}});
+  // With these values as the gradient of the red plane, the red moments are what is asked for.
+  image_gradient_.resize(3, camera.width, camera.height);
+  for (int y = 0; y < camera.height; ++y) {
+    for (int plane = 0; plane < 3; ++plane) {
+      std::fill_n(image_gradient_.row(plane, y), image_gradient_.stride, 0.0f);
+    }
+    std::copy_n(values + static_cast<std::int64_t>(y) * camera.width, camera.width,
+                image_gradient_.row(0, y));
+  }
+  const float* moments = pair_moments_.resize(bins_.pairs() * kMoments);
+  rasterize_backward(pool_, bins_, projected_.data(), image_, image_gradient_, pair_moments_.data());
+  for (std::int64_t i = 0; i < count_; ++i) {
+    sums[i] = 0.0f;
+    if (!visible_[i]) continue;
+    const Slots& own = bins_.slots()[i];
+    for (std::int64_t slot = own.begin; slot < own.end; ++slot) sums[i] += moments[slot * kMoments + kRed];
+  }
+}
+
+void Model::perturb(float length, std::uint64_t seed) {
+  const FlushDenormals flush;
+  splat::perturb(pool_, parameters_.data(), count_, length, seed);
 }
 
 void Model::reset_statistics() {

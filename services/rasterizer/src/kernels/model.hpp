@@ -12,6 +12,7 @@
 #include "image.hpp"
 #include "layout.hpp"
 #include "loss.hpp"
+#include "penalties.hpp"
 #include "project.hpp"
 #include "thread_pool.hpp"
 
@@ -31,8 +32,16 @@ struct View {
   float background[3];
 };
 
+// What a step optimises; the loss is (1 - ssim_weight) L1 + ssim_weight (1 - SSIM) and the penalties, here of
+// the mean opacity and the mean scale.
+struct Objective {
+  float ssim_weight;
+  Penalties penalties;
+};
+
 struct StepValues {
   double loss, mse;
+  std::array<float, 12> exposure_gradient;  // zeros without exposure
 };
 
 // One learning rate for each parameter group.
@@ -53,7 +62,7 @@ constexpr int kGroups = 6;  // means, log_scales, quats, opacities, sh0, shN
 // std::bad_alloc.
 class Model {
  public:
-  Model(std::int64_t capacity, int threads);
+  Model(std::int64_t capacity, int threads, bool antialiased);
 
   std::int64_t count() const { return count_; }
   std::int64_t capacity() const { return capacity_; }
@@ -67,10 +76,14 @@ class Model {
 
   // rgb: float[height][width][3], not clipped.
   void render(const View& view, float* rgb);
-  // photo: uint8[height][width][3].
-  StepValues step(const View& view, const std::uint8_t* photo, float ssim_weight, const Rates& rates);
+  StepValues step(const View& view, const Photo& photo, const Objective& objective, const Rates& rates);
   // The loss and its gradient without a step: gradient is float[kRows][count], zero in inactive rows.
-  StepValues gradient(const View& view, const std::uint8_t* photo, float ssim_weight, float* gradient);
+  StepValues gradient(const View& view, const Photo& photo, const Objective& objective, float* gradient);
+  // For each Gaussian, the sum over pixels of its blending weight times the value there: values
+  // float[height][width], sums float[count].
+  void blended(const Camera& camera, const float* values, float* sums);
+  // Moves the means at random; see perturb.hpp.
+  void perturb(float length, std::uint64_t seed);
 
   const float* grad2d() const { return grad2d_.data(); }
   const float* views() const { return views_.data(); }
@@ -89,10 +102,12 @@ class Model {
 
  private:
   std::int64_t forward(const View& view);
-  StepValues forward_and_moments(const View& view, const std::uint8_t* photo, float ssim_weight);
+  StepValues forward_and_backward(const View& view, const Photo& photo, const Objective& objective,
+                                  const AdamState& adam, const StatisticsRows& statistics, float* gradient);
 
   ThreadPool pool_;
   std::int64_t capacity_;
+  bool antialiased_;
   std::int64_t count_ = 0;
   std::int64_t steps_ = 0;
   ZeroedFloats parameters_, first_, second_;  // blocks as in layout.hpp
@@ -101,14 +116,10 @@ class Model {
   Scratch<Projected> projected_;
   Scratch<std::uint8_t> visible_;
   Bins bins_;
-  Planes image_, target_, image_gradient_;
+  Planes image_, image_gradient_;
   Loss loss_;
   Scratch<float> pair_moments_;
+  Scratch<double> penalty_sums_;  // by block
 };
-
-// Copies an image between interleaved [height][width][3] and planes; padding columns become zero.
-void to_planes(ThreadPool& pool, const std::uint8_t* rgb, int width, int height, Planes& planes);
-void to_planes(ThreadPool& pool, const float* rgb, int width, int height, Planes& planes);
-void from_planes(ThreadPool& pool, const Planes& planes, float* rgb);
 
 }  // namespace splat

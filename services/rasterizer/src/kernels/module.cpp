@@ -3,12 +3,14 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
-#include <nanobind/stl/pair.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/tuple.h>
 
 #include <algorithm>
 
 #include "denormals.hpp"
 #include "model.hpp"
+#include "peak.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -29,6 +31,9 @@ using Bands = nb::ndarray<T, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu
 template <typename T>
 using Blocks = nb::ndarray<T, nb::shape<-1, splat::kRows, splat::kBlock>, nb::c_contig, nb::device::cpu>;
 using Matrix = nb::ndarray<const double, nb::shape<4, 4>, nb::c_contig, nb::device::cpu>;
+
+using Mask = nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Exposure = nb::ndarray<const float, nb::shape<3, 4>, nb::c_contig, nb::device::cpu>;
 
 using Rgb = std::array<float, 3>;
 
@@ -94,23 +99,43 @@ void render(Model& model, const Camera& camera, int sh_degree, const Rgb& backgr
   model.render(make_view(camera, sh_degree, background), rgb.data());
 }
 
-std::pair<double, double> step(Model& model, const Camera& camera, int sh_degree, const Rgb& background,
-                               const Image<const std::uint8_t>& photo, float ssim_weight,
-                               const std::array<float, splat::kGroups>& rates) {
-  const nb::gil_scoped_release release;
-  const splat::StepValues values =
-      model.step(make_view(camera, sh_degree, background), photo.data(), ssim_weight,
-                 {rates[0], rates[1], rates[2], rates[3], rates[4], rates[5]});
-  return {values.loss, values.mse};
+splat::Photo make_photo(const Image<const std::uint8_t>& rgb, const std::optional<Mask>& mask,
+                        const std::optional<Exposure>& exposure) {
+  return {rgb.data(), mask ? mask->data() : nullptr, exposure ? exposure->data() : nullptr};
 }
 
-std::pair<double, double> gradient(Model& model, const Camera& camera, int sh_degree, const Rgb& background,
-                                   const Image<const std::uint8_t>& photo, float ssim_weight,
-                                   const nb::ndarray<float, nb::shape<splat::kRows, -1>, nb::c_contig>& to) {
+splat::Objective make_objective(const std::array<float, 3>& weights) {
+  return {weights[0], {weights[1], weights[2]}};
+}
+
+std::tuple<double, double, std::array<float, 12>> to_python(const splat::StepValues& values) {
+  return {values.loss, values.mse, values.exposure_gradient};
+}
+
+auto step(Model& model, const Camera& camera, int sh_degree, const Rgb& background,
+          const Image<const std::uint8_t>& photo, const std::optional<Mask>& mask,
+          const std::optional<Exposure>& exposure, const std::array<float, 3>& weights,
+          const std::array<float, splat::kGroups>& rates) {
   const nb::gil_scoped_release release;
-  const splat::StepValues values =
-      model.gradient(make_view(camera, sh_degree, background), photo.data(), ssim_weight, to.data());
-  return {values.loss, values.mse};
+  return to_python(model.step(make_view(camera, sh_degree, background), make_photo(photo, mask, exposure),
+                              make_objective(weights),
+                              {rates[0], rates[1], rates[2], rates[3], rates[4], rates[5]}));
+}
+
+auto gradient(Model& model, const Camera& camera, int sh_degree, const Rgb& background,
+              const Image<const std::uint8_t>& photo, const std::optional<Mask>& mask,
+              const std::optional<Exposure>& exposure, const std::array<float, 3>& weights,
+              const nb::ndarray<float, nb::shape<splat::kRows, -1>, nb::c_contig>& to) {
+  const nb::gil_scoped_release release;
+  return to_python(model.gradient(make_view(camera, sh_degree, background), make_photo(photo, mask, exposure),
+                                  make_objective(weights), to.data()));
+}
+
+void blended(Model& model, const Camera& camera,
+             const nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>& values,
+             const Vector<float>& sums) {
+  const nb::gil_scoped_release release;
+  model.blended(camera, values.data(), sums.data());
 }
 
 void read_statistics(const Model& model, const Vector<float>& grad2d, const Vector<float>& views,
@@ -154,15 +179,18 @@ NB_MODULE(MODULE_NAME, m) {
   nb::class_<Camera>(m, "Camera")
       .def(nb::new_(&make_camera), "viewmat"_a, "fx"_a, "fy"_a, "cx"_a, "cy"_a, "width"_a, "height"_a);
   nb::class_<Model>(m, "Model")
-      .def(nb::init<std::int64_t, int>(), "capacity"_a, "threads"_a)
+      .def(nb::init<std::int64_t, int, bool>(), "capacity"_a, "threads"_a, "antialiased"_a)
       .def_prop_ro("count", &Model::count)
       .def("append", &append, "means"_a, "log_scales"_a, "quats"_a, "opacities"_a, "sh0"_a, "shN"_a)
       .def("read", &read_columns, "means"_a, "log_scales"_a, "quats"_a, "opacities"_a, "sh0"_a, "shN"_a)
       .def("keep", &keep, "mask"_a)
       .def("render", &render, "camera"_a, "sh_degree"_a, "background"_a, "rgb"_a)
-      .def("step", &step, "camera"_a, "sh_degree"_a, "background"_a, "photo"_a, "ssim_weight"_a, "rates"_a)
-      .def("gradient", &gradient, "camera"_a, "sh_degree"_a, "background"_a, "photo"_a, "ssim_weight"_a,
-           "gradient"_a)
+      .def("step", &step, "camera"_a, "sh_degree"_a, "background"_a, "photo"_a, "mask"_a.none(),
+           "exposure"_a.none(), "weights"_a, "rates"_a)
+      .def("gradient", &gradient, "camera"_a, "sh_degree"_a, "background"_a, "photo"_a, "mask"_a.none(),
+           "exposure"_a.none(), "weights"_a, "gradient"_a)
+      .def("blended", &blended, "camera"_a, "values"_a, "sums"_a)
+      .def("perturb", &Model::perturb, "length"_a, "seed"_a, nb::call_guard<nb::gil_scoped_release>())
       .def("read_statistics", &read_statistics, "grad2d"_a, "views"_a, "radii"_a)
       .def("reset_statistics", &Model::reset_statistics)
       .def_prop_ro("steps", &Model::steps)
@@ -170,5 +198,6 @@ NB_MODULE(MODULE_NAME, m) {
       .def("restore", &restore, "parameters"_a, "first"_a, "second"_a, "grad2d"_a, "views"_a, "radii"_a,
            "steps"_a)
       .def("count_not_finite", &Model::count_not_finite, nb::call_guard<nb::gil_scoped_release>());
+  m.def("spin_multiply_add", &splat::spin_multiply_add, "rounds"_a, nb::call_guard<nb::gil_scoped_release>());
   m.def("ssim", &ssim, "a"_a, "b"_a, "threads"_a);
 }

@@ -21,6 +21,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "rotation.hpp"
 #include "simd.hpp"
 #include "spherical_harmonics.hpp"
 
@@ -31,6 +32,7 @@ constexpr float kNear = 0.01f;         // world units
 constexpr float kLowPass = 0.3f;       // added to the covariance, square pixels
 constexpr float kClampMargin = 0.15f;  // of the image size
 constexpr float kLog2e = 1.44269504f, kLn2 = 0.69314718f;
+constexpr float kLeastArea = 1e-30f;     // of a Gaussian that the low pass makes invisible, after / before
 constexpr float kWhitenU = 1.17741002f;  // sqrt(2 ln 2)
 
 // Bounds of x/z and y/z for the Jacobian.
@@ -45,22 +47,24 @@ struct Frustum {
 
 // Everything between parameters and image-plane covariance that either pass needs.
 struct Geometry {
-  Float camera_z, inverse_z;      // z clamped to the near plane in the inverse
-  Float slope_x, slope_y;         // x/z, y/z
-  Float clamped_x, clamped_y;     // the same, inside the frustum
-  Float scale[3], quat[4];        // quat normalised
-  Float inverse_norm;             // 1 / |quat|
-  Float rotation[9];              // R
+  explicit Geometry(const float* parameters) : rotation(parameters) {}
+
+  Rotation rotation;
+  Float camera_z, inverse_z;   // z clamped to the near plane in the inverse
+  Float slope_x, slope_y;      // x/z, y/z
+  Float clamped_x, clamped_y;  // the same, inside the frustum
+  Float scale[3];
   Float jacobian_world[6];        // J W
   Float projected_axes[6];        // J W R
   Float u[6];                     // J W R S
+  Float cross[3], area2;          // of the two rows of U, and its square: the determinant without low pass
   Float xx, xy, yy, determinant;  // covariance, low pass included
   Float direction[3];             // camera to mean, unit length
 };
 
 [[gnu::always_inline]] inline Geometry project_geometry(const float* p, const Camera& c,
                                                         const Frustum& frustum) {
-  Geometry g;
+  Geometry g(p);
   const Float x = load(p), y = load(p + kBlock), z = load(p + 2 * kBlock);
   const float* w = c.rotation;
   const Float camera_x = w[0] * x + w[1] * y + w[2] * z + c.translation[0];
@@ -75,25 +79,7 @@ struct Geometry {
 
   for (int axis = 0; axis < 3; ++axis) g.scale[axis] = exponential(load(p + (kLogScale + axis) * kBlock));
 
-  Float norm2 = broadcast(1e-20f);
-  for (int i = 0; i < 4; ++i) {
-    g.quat[i] = load(p + (kQuat + i) * kBlock);
-    norm2 += g.quat[i] * g.quat[i];
-  }
-  g.inverse_norm = 1.0f / square_root(norm2);
-  for (Float& q : g.quat) q *= g.inverse_norm;
-  const Float qw = g.quat[0], qx = g.quat[1], qy = g.quat[2], qz = g.quat[3];
-  Float* r = g.rotation;
-  r[0] = 1.0f - 2.0f * (qy * qy + qz * qz);
-  r[1] = 2.0f * (qx * qy - qw * qz);
-  r[2] = 2.0f * (qx * qz + qw * qy);
-  r[3] = 2.0f * (qx * qy + qw * qz);
-  r[4] = 1.0f - 2.0f * (qx * qx + qz * qz);
-  r[5] = 2.0f * (qy * qz - qw * qx);
-  r[6] = 2.0f * (qx * qz - qw * qy);
-  r[7] = 2.0f * (qy * qz + qw * qx);
-  r[8] = 1.0f - 2.0f * (qx * qx + qy * qy);
-
+  const Float* r = g.rotation.matrix;
   g.inverse_z = 1.0f / maximum(broadcast(kNear), g.camera_z);
   g.slope_x = camera_x * g.inverse_z;
   g.slope_y = camera_y * g.inverse_z;
@@ -116,14 +102,14 @@ struct Geometry {
   const Float* u = g.u;
   const Float norm_x = u[0] * u[0] + u[1] * u[1] + u[2] * u[2];
   const Float norm_y = u[3] * u[3] + u[4] * u[4] + u[5] * u[5];
-  const Float cross_0 = u[1] * u[5] - u[2] * u[4];
-  const Float cross_1 = u[2] * u[3] - u[0] * u[5];
-  const Float cross_2 = u[0] * u[4] - u[1] * u[3];
+  g.cross[0] = u[1] * u[5] - u[2] * u[4];
+  g.cross[1] = u[2] * u[3] - u[0] * u[5];
+  g.cross[2] = u[0] * u[4] - u[1] * u[3];
+  g.area2 = g.cross[0] * g.cross[0] + g.cross[1] * g.cross[1] + g.cross[2] * g.cross[2];
   g.xx = norm_x + kLowPass;
   g.yy = norm_y + kLowPass;
   g.xy = u[0] * u[3] + u[1] * u[4] + u[2] * u[5];
-  g.determinant = cross_0 * cross_0 + cross_1 * cross_1 + cross_2 * cross_2 + kLowPass * (norm_x + norm_y) +
-                  kLowPass * kLowPass;
+  g.determinant = g.area2 + kLowPass * (norm_x + norm_y) + kLowPass * kLowPass;
   return g;
 }
 
@@ -146,7 +132,7 @@ constexpr std::uint32_t kAllLanes = (1u << kLanes) - 1;
 
 template <int kDegree>
 std::int64_t project_block(const float* p, int live, const Camera& c, const Frustum& frustum,
-                           Projected* projected, std::uint8_t* visible) {
+                           bool antialiased, Projected* projected, std::uint8_t* visible) {
   constexpr int kFields = sizeof(Projected) / sizeof(float);
   alignas(kCacheLine) float fields[kFields][kBlock];
   std::int64_t defects = 0;
@@ -154,7 +140,10 @@ std::int64_t project_block(const float* p, int live, const Camera& c, const Frus
     const float* at = p + lane;
     const Geometry g = project_geometry(at, c, frustum);
     const Float logit = load(at + kOpacity * kBlock);
-    const Float log2_opacity = -logarithm2(1.0f + exponential(-logit));
+    Float log2_opacity = -logarithm2(1.0f + exponential(-logit));
+    if (antialiased) {
+      log2_opacity += 0.5f * logarithm2(maximum(broadcast(kLeastArea), g.area2 / g.determinant));
+    }
     const Float mean_x = c.fx * g.slope_x + c.cx, mean_y = c.fy * g.slope_y + c.cy;
     // Where alpha falls to 1/255: squared distance in sigmas.
     const Float reach = maximum(zero(), 2.0f * kLn2 * (log2_opacity - kLog2AlphaMin));
@@ -208,7 +197,8 @@ struct MeanGradient {
   Float x, y;
 };
 
-[[gnu::always_inline]] inline MeanGradient geometry_backward(const Geometry& g, const Camera& c, Float logit,
+[[gnu::always_inline]] inline MeanGradient geometry_backward(const Geometry& g, const Camera& c,
+                                                             bool antialiased, Float logit,
                                                              const Float* moment, Float* gradient) {
   // With the whitening W = [[w00, w01], [0, w11]], W C W^T = I, and w = W d for an offset d from the mean,
   // log alpha = log o - |w|^2 / 2. The moments are those of w up to factors: u = sqrt(log2(e) / 2) w_0, dy =
@@ -217,18 +207,31 @@ struct MeanGradient {
   const Float w11 = square_root(inverse_yy);
   const Float w00 = square_root(g.yy / g.determinant), w01 = -w00 * g.xy * inverse_yy;
   const Float m0 = moment[kSumU] * kWhitenU, m1 = moment[kSumY] * w11;
-  const Float m00 = moment[kSumUU] * (kWhitenU * kWhitenU), m01 = moment[kSumUY] * kWhitenU * w11;
-  const Float m11 = moment[kSumYY] * inverse_yy;
+  const Float m01 = moment[kSumUY] * kWhitenU * w11;
+  Float m00 = moment[kSumUU] * (kWhitenU * kWhitenU), m11 = moment[kSumYY] * inverse_yy;
   const Float mean_x = w00 * m0, mean_y = w01 * m0 + w11 * m1;
 
   // dL/dC = W^T M W / 2 and C = U U^T + 0.3 I, so dL/dU = W^T M (W U). U = A S with A = V R (the projected
   // axes) and V = J times the camera's rotation.
-  const Float *r = g.rotation, *v = g.jacobian_world, *axes = g.projected_axes;
+  const Float *r = g.rotation.matrix, *v = g.jacobian_world, *axes = g.projected_axes;
+  //
+  // Antialiased, the opacity holds sqrt(|c|^2 / det C) with c = a x b, the rows of U. With p the sum of
+  // dL/d(log alpha), dL/dU gets p [b x c, c x a] / |c|^2 and M becomes M - p.
+  const Float by_area = antialiased ? moment[kSum] / g.area2 : zero();
+  if (antialiased) {
+    m00 -= moment[kSum];
+    m11 -= moment[kSum];
+  }
   Float d_axes[6];
   for (int i = 0; i < 3; ++i) {
     const Float white_0 = w00 * g.u[i] + w01 * g.u[3 + i], white_1 = w11 * g.u[3 + i];
     const Float m_0 = m00 * white_0 + m01 * white_1, m_1 = m01 * white_0 + m11 * white_1;
-    const Float u0 = w00 * m_0, u1 = w01 * m_0 + w11 * m_1;
+    Float u0 = w00 * m_0, u1 = w01 * m_0 + w11 * m_1;
+    if (antialiased) {
+      const int j = (i + 1) % 3, k = (i + 2) % 3;
+      u0 += by_area * (g.u[3 + j] * g.cross[k] - g.u[3 + k] * g.cross[j]);
+      u1 += by_area * (g.cross[j] * g.u[k] - g.cross[k] * g.u[j]);
+    }
     gradient[kLogScale + i] = (u0 * axes[i] + u1 * axes[3 + i]) * g.scale[i];
     d_axes[i] = u0 * g.scale[i];
     d_axes[3 + i] = u1 * g.scale[i];
@@ -241,7 +244,7 @@ struct MeanGradient {
     d_v[3 + i] = d_axes[3] * r[3 * i] + d_axes[4] * r[3 * i + 1] + d_axes[5] * r[3 * i + 2];
   }
 
-  const Float qw = g.quat[0], qx = g.quat[1], qy = g.quat[2], qz = g.quat[3];
+  const Float *q = g.rotation.quat, qw = q[0], qx = q[1], qy = q[2], qz = q[3];
   const Float sum_01 = d_r[1] + d_r[3], sum_02 = d_r[2] + d_r[6], sum_12 = d_r[5] + d_r[7];
   const Float skew_x = d_r[7] - d_r[5], skew_y = d_r[2] - d_r[6], skew_z = d_r[3] - d_r[1];
   const Float d_quat[4] = {
@@ -252,7 +255,7 @@ struct MeanGradient {
   };
   // Only the part across the quaternion survives its normalisation.
   const Float along = d_quat[0] * qw + d_quat[1] * qx + d_quat[2] * qy + d_quat[3] * qz;
-  for (int i = 0; i < 4; ++i) gradient[kQuat + i] = (d_quat[i] - along * g.quat[i]) * g.inverse_norm;
+  for (int i = 0; i < 4; ++i) gradient[kQuat + i] = (d_quat[i] - along * q[i]) * g.rotation.inverse_norm;
 
   // V = J W, J = [[fx/z, 0, -fx cx/z], [0, fy/z, -fy cy/z]] with (cx, cy) the clamped slopes.
   const float* w = c.rotation;
@@ -279,9 +282,10 @@ struct MeanGradient {
 }
 
 template <int kDegree>
-void backward_block(const float* p, const Camera& c, const Frustum& frustum, const Projected* projected,
-                    const std::uint8_t* visible, const float (&moments)[kMoments][kBlock], float* gradient,
-                    float* grad2d, float* views, float* radii) {
+void backward_block(const float* p, const Camera& c, const Frustum& frustum, bool antialiased,
+                    const Projected* projected, const std::uint8_t* visible,
+                    const float (&moments)[kMoments][kBlock], float* gradient, float* grad2d, float* views,
+                    float* radii) {
   constexpr int kBands = (kDegree + 1) * (kDegree + 1) - 1;
   alignas(kCacheLine) float mask[kBlock], radius[kBlock];
   const float longest = static_cast<float>(c.width > c.height ? c.width : c.height);
@@ -300,7 +304,7 @@ void backward_block(const float* p, const Camera& c, const Frustum& frustum, con
     // out.
     const Geometry g = project_geometry(at, c, frustum);
     Float out[kSh0];
-    const MeanGradient mean = geometry_backward(g, c, load(at + kOpacity * kBlock), moment, out);
+    const MeanGradient mean = geometry_backward(g, c, antialiased, load(at + kOpacity * kBlock), moment, out);
     for (int row = 0; row < kSh0; ++row) store(gradient + row * kBlock + lane, keep(seen, out[row]));
 
     Float basis[15], colour[3];
@@ -343,7 +347,7 @@ constexpr std::int64_t kBlocksPerTask = 16;
 }  // namespace
 
 std::int64_t project(ThreadPool& pool, const float* parameters, std::int64_t count, const Camera& camera,
-                     int sh_degree, Projected* projected, std::uint8_t* visible) {
+                     int sh_degree, bool antialiased, Projected* projected, std::uint8_t* visible) {
   const Frustum frustum(camera);
   std::atomic<std::int64_t> defects{0};
   with_degree(sh_degree, [&](auto degree) {
@@ -353,7 +357,7 @@ std::int64_t project(ThreadPool& pool, const float* parameters, std::int64_t cou
         const std::int64_t first = block * kBlock;
         const int live = static_cast<int>(std::min<std::int64_t>(kBlock, count - first));
         found += project_block<degree.value>(parameters + block * kBlockFloats, live, camera, frustum,
-                                             projected + first, visible + first);
+                                             antialiased, projected + first, visible + first);
       }
       defects += found;
     });
@@ -362,8 +366,9 @@ std::int64_t project(ThreadPool& pool, const float* parameters, std::int64_t cou
 }
 
 void project_backward(ThreadPool& pool, float* parameters, std::int64_t count, const Camera& camera,
-                      int sh_degree, const Projected* projected, const std::uint8_t* visible,
-                      const Slots* slots, const float* moments, const AdamState& adam,
+                      int sh_degree, bool antialiased, const Projected* projected,
+                      const std::uint8_t* visible, const Slots* slots, const float* moments,
+                      const Penalties& penalties, double* penalty_sums, const AdamState& adam,
                       const StatisticsRows& statistics, float* gradient) {
   const Frustum frustum(camera);
   const int rows = active_rows(sh_degree);
@@ -388,12 +393,15 @@ void project_backward(ThreadPool& pool, float* parameters, std::int64_t count, c
           for (int k = 0; k < kMoments; ++k) sums[k][i] = total[k];
         }
         if (seen) {
-          backward_block<degree.value>(parameters + block * kBlockFloats, camera, frustum, projected + first,
-                                       visible + first, sums, target, statistics.grad2d + first,
-                                       statistics.views + first, statistics.radii + first);
+          backward_block<degree.value>(parameters + block * kBlockFloats, camera, frustum, antialiased,
+                                       projected + first, visible + first, sums, target,
+                                       statistics.grad2d + first, statistics.views + first,
+                                       statistics.radii + first);
         } else {
           std::memset(target, 0, sizeof(float) * static_cast<std::size_t>(rows) * kBlock);
         }
+        const int live = static_cast<int>(std::min<std::int64_t>(kBlock, count - first));
+        penalty_sums[block] = add_penalties(penalties, parameters + block * kBlockFloats, live, target);
         if (gradient == nullptr) adam_step(adam, block * kBlockFloats, rows, target, parameters);
       }
     });

@@ -14,7 +14,6 @@
 #include "raster.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "simd.hpp"
 
@@ -23,70 +22,70 @@ namespace {
 
 constexpr int kVectors = kTile / kLanes;  // vectors in a row of a tile
 constexpr int kPrefetch = 4;              // list entries ahead
-constexpr int kLookEvery = 16;            // list entries between looks at which rows are still going
-constexpr float kRowMargin = 0.01f;       // pixels, against rounding; see kSpanMargin
+constexpr int kLookEvery = 16;            // list entries between looks at which runs are still going
 
-// Whether to leave out vectors in which nothing is drawn: worth a branch that is hard to predict only where
-// vectors are short, so that many are empty, or where there is much to leave out. Measured.
-constexpr bool kSkipEmptyForward = kVectors > 2, kSkipEmptyBackward = kVectors > 1;
+// A tile is worked on in runs of kLanes pixels along x, numbered column by column: run % kTile is the row.
+constexpr int kRuns = kTile * kVectors;
+using Runs = std::uint64_t;  // a bit for each run
+static_assert(kRuns <= 64);
 
-struct Row {
-  Float lanes[kVectors];
-};
-
-// The rows of a tile that a Gaussian may touch; empty when first > last.
-struct RowRange {
-  int first, last;
-
-  RowRange meet(const Projected& g, float mean_y) const {
-    const float low = std::ceil(mean_y - g.extent_y - (0.5f + kRowMargin));
-    const float high = std::floor(mean_y + g.extent_y - (0.5f - kRowMargin));
-    return {std::max(first, static_cast<int>(std::max(low, 0.0f))),
-            std::min(last, static_cast<int>(std::min(high, static_cast<float>(kTile))))};
+// The runs with a pixel still going, among those given.
+Runs still_going(const Float* transmittance, Runs runs) {
+  Runs going = 0;
+  for (; runs != 0; runs &= runs - 1) {
+    const int run = __builtin_ctzll(runs);
+    const bool more = any(less_equal(broadcast(kTransmittanceStop), transmittance[run]));
+    going |= static_cast<Runs>(more) << run;
   }
-};
-
-// Narrows `rows` to those with a pixel still going.
-RowRange still_going(const Row* transmittance, RowRange rows) {
-  const auto going = [&](int y) {
-    bool result = false;
-    for (int v = 0; v < kVectors; ++v) {
-      result |= any(less_equal(broadcast(kTransmittanceStop), transmittance[y].lanes[v]));
-    }
-    return result;
-  };
-  while (rows.first <= rows.last && !going(rows.first)) ++rows.first;
-  while (rows.first <= rows.last && !going(rows.last)) --rows.last;
-  return rows;
+  return going;
 }
 
 // One where the pixel is inside the image, zero elsewhere: a pixel outside is finished before it starts.
-void fill_transmittance(Row* transmittance, int width, int height) {
-  for (int y = 0; y < kTile; ++y) {
-    for (int v = 0; v < kVectors; ++v) {
-      const Float x = lane_indices() + static_cast<float>(v * kLanes);
-      transmittance[y].lanes[v] =
-          y < height ? keep(less(x, broadcast(static_cast<float>(width))), broadcast(1.0f)) : zero();
-    }
+void fill_transmittance(Float* transmittance, int width, int height) {
+  for (int run = 0; run < kRuns; ++run) {
+    const Float x = lane_indices() + static_cast<float>(run / kTile * kLanes);
+    transmittance[run] =
+        run % kTile < height ? keep(less(x, broadcast(static_cast<float>(width))), broadcast(1.0f)) : zero();
   }
 }
 
-// What is the same for all rows of a Gaussian in a tile. Positions are relative to the tile's corner.
+// What a Gaussian is to the rows and columns of a tile whose corner is at (tile_x, tile_y).
 struct Footprint {
-  Footprint(const Projected& g, float tile_x, float tile_y) : mean_y(g.mean_y - tile_y) {
-    const float mean_x = g.mean_x - tile_x;
+  Footprint(const Projected& g, float tile_x, float tile_y) {
+    const float mean_x = g.mean_x - tile_x, mean_y = g.mean_y - tile_y;
     for (int v = 0; v < kVectors; ++v) {
       skewed_x[v] = (lane_indices() + (static_cast<float>(v * kLanes) + 0.5f - mean_x)) * g.skew_x;
     }
+    for (int r = 0; r < kVectors; ++r) {
+      const Float y = lane_indices() + (static_cast<float>(r * kLanes) + 0.5f - mean_y);
+      store(dy + r * kLanes, y);
+      // Rounded by itself, so that runs() finds the same sums as the passes do.
+      store(skewed_y + r * kLanes, opaque(y * g.skew_y));
+      store(peak + r * kLanes, subtract_product(broadcast(g.log2_opacity), g.falloff * y, y));
+    }
   }
-  float mean_y;
-  Float skewed_x[kVectors];
-};
 
-// log2(alpha) before the cuts, with u = skew_x * dx + skew_y * dy; both passes must get the same bits.
-inline Float exponent(const Projected& g, Float u, float dy) {
-  return subtract_product(broadcast(g.log2_opacity - g.falloff * dy * dy), u, u);
-}
+  // The runs that the ellipse alpha >= 1/255 meets. Along a run the exponent is greatest where |u| is least:
+  // at an end or, where u changes its sign, in between.
+  Runs runs() const {
+    Runs result = 0;
+    for (int v = 0; v < kVectors; ++v) {
+      const Float first = broadcast(skewed_x[v][0]), last = broadcast(skewed_x[v][kLanes - 1]);
+      for (int r = 0; r < kVectors; ++r) {
+        const Float along_y = load(skewed_y + r * kLanes);
+        const Float least = maximum(zero(), maximum(first + along_y, -(last + along_y)));
+        const Mask met =
+            less_equal(broadcast(kLog2AlphaMin), subtract_product(load(peak + r * kLanes), least, least));
+        result |= static_cast<Runs>(bits(met)) << (v * kTile + r * kLanes);
+      }
+    }
+    return result;
+  }
+
+  // By column and by row: log2(alpha) before the cuts is peak[y] - u^2 with u = skewed_x + skewed_y[y].
+  Float skewed_x[kVectors];
+  alignas(kCacheLine) float dy[kTile], skewed_y[kTile], peak[kTile];
+};
 
 inline Mask blended(Float log2_alpha, Float transmittance) {
   return less_equal(broadcast(kLog2AlphaMin), log2_alpha) &
@@ -107,46 +106,41 @@ struct Tile {
 
 void rasterize_tile(const Tile& tile, const Pair* list, const Projected* projected,
                     const float (&background)[3], Planes& image) {
-  Row transmittance[kTile], red[kTile], green[kTile], blue[kTile];
+  Float transmittance[kRuns], red[kRuns], green[kRuns], blue[kRuns];
   fill_transmittance(transmittance, tile.width, tile.height);
-  for (int y = 0; y < kTile; ++y) {
-    for (int v = 0; v < kVectors; ++v) red[y].lanes[v] = green[y].lanes[v] = blue[y].lanes[v] = zero();
-  }
+  for (Float* channel : {red, green, blue}) std::fill_n(channel, kRuns, zero());
   const float tile_x = static_cast<float>(tile.x), tile_y = static_cast<float>(tile.y);
-  RowRange going{0, tile.height - 1};
+  Runs going = still_going(transmittance, ~Runs{0} >> (64 - kRuns));
   for (std::int32_t i = tile.begin; i < tile.end; ++i) {
     if ((i - tile.begin) % kLookEvery == kLookEvery - 1) {
       going = still_going(transmittance, going);
-      if (going.first > going.last) break;
+      if (going == 0) break;
     }
-    if (i + kPrefetch < tile.end) __builtin_prefetch(projected + list[i + kPrefetch].gaussian);
+    if (i + kPrefetch < tile.end) prefetch(projected[list[i + kPrefetch].gaussian]);
     const Projected& g = projected[list[i].gaussian];
     const Footprint footprint(g, tile_x, tile_y);
-    const RowRange rows = going.meet(g, footprint.mean_y);
-    for (int y = rows.first; y <= rows.last; ++y) {
-      const float dy = static_cast<float>(y) + 0.5f - footprint.mean_y;
-      for (int v = 0; v < kVectors; ++v) {
-        Float& t = transmittance[y].lanes[v];
-        const Float u = footprint.skewed_x[v] + g.skew_y * dy;
-        const Float log2_alpha = exponent(g, u, dy);
-        const Mask drawn = blended(log2_alpha, t);
-        if (kSkipEmptyForward && !any(drawn)) continue;
-        const Float alpha = keep(drawn, minimum(broadcast(kAlphaMax), exp2_in_range(log2_alpha)));
-        const Float weight = alpha * t;
-        red[y].lanes[v] = multiply_add(weight, broadcast(g.colour[0]), red[y].lanes[v]);
-        green[y].lanes[v] = multiply_add(weight, broadcast(g.colour[1]), green[y].lanes[v]);
-        blue[y].lanes[v] = multiply_add(weight, broadcast(g.colour[2]), blue[y].lanes[v]);
-        t = subtract_product(t, alpha, t);
-      }
+    for (Runs runs = footprint.runs() & going; runs != 0; runs &= runs - 1) {
+      const int run = __builtin_ctzll(runs), y = run % kTile;
+      Float& t = transmittance[run];
+      const Float u = footprint.skewed_x[run / kTile] + footprint.skewed_y[y];
+      const Float log2_alpha = subtract_product(broadcast(footprint.peak[y]), u, u);
+      const Float alpha =
+          keep(blended(log2_alpha, t), minimum(broadcast(kAlphaMax), exp2_in_range(log2_alpha)));
+      const Float weight = alpha * t;
+      red[run] = multiply_add(weight, broadcast(g.colour[0]), red[run]);
+      green[run] = multiply_add(weight, broadcast(g.colour[1]), green[run]);
+      blue[run] = multiply_add(weight, broadcast(g.colour[2]), blue[run]);
+      t = subtract_product(t, alpha, t);
     }
   }
-  const Row* channels[3] = {red, green, blue};
+  const Float* channels[3] = {red, green, blue};
   for (int channel = 0; channel < 3; ++channel) {
     for (int y = 0; y < tile.height; ++y) {
       float* to = image.row(channel, tile.y + y) + tile.x;
       for (int v = 0; v < kVectors; ++v) {
-        store(to + v * kLanes, multiply_add(transmittance[y].lanes[v], broadcast(background[channel]),
-                                            channels[channel][y].lanes[v]));
+        const int run = v * kTile + y;
+        store(to + v * kLanes,
+              multiply_add(transmittance[run], broadcast(background[channel]), channels[channel][run]));
       }
     }
   }
@@ -154,61 +148,56 @@ void rasterize_tile(const Tile& tile, const Pair* list, const Projected* project
 
 void rasterize_tile_backward(const Tile& tile, const Pair* list, const Projected* projected,
                              const Planes& image, const Planes& gradient, float* moments) {
-  Row transmittance[kTile], behind[kTile], red[kTile], green[kTile], blue[kTile];
+  Float transmittance[kRuns], behind[kRuns], red[kRuns], green[kRuns], blue[kRuns];
   fill_transmittance(transmittance, tile.width, tile.height);
-  Row* const channels[3] = {red, green, blue};
-  for (int y = 0; y < tile.height; ++y) {
-    for (int v = 0; v < kVectors; ++v) {
-      behind[y].lanes[v] = zero();
-      for (int channel = 0; channel < 3; ++channel) {
-        const Float g = load(gradient.row(channel, tile.y + y) + tile.x + v * kLanes);
-        channels[channel][y].lanes[v] = g;
-        behind[y].lanes[v] += g * load(image.row(channel, tile.y + y) + tile.x + v * kLanes);
-      }
+  Float* const channels[3] = {red, green, blue};
+  for (int run = 0; run < kRuns; ++run) {
+    // Below the image there is nothing to read.
+    const int y = tile.y + std::min(run % kTile, tile.height - 1), x = tile.x + run / kTile * kLanes;
+    behind[run] = zero();
+    for (int channel = 0; channel < 3; ++channel) {
+      channels[channel][run] = load(gradient.row(channel, y) + x);
+      behind[run] += channels[channel][run] * load(image.row(channel, y) + x);
     }
   }
   const float tile_x = static_cast<float>(tile.x), tile_y = static_cast<float>(tile.y);
-  RowRange going{0, tile.height - 1};
+  Runs going = still_going(transmittance, ~Runs{0} >> (64 - kRuns));
   std::int32_t i = tile.begin;
   for (; i < tile.end; ++i) {
     if ((i - tile.begin) % kLookEvery == kLookEvery - 1) {
       going = still_going(transmittance, going);
-      if (going.first > going.last) break;
+      if (going == 0) break;
     }
-    if (i + kPrefetch < tile.end) __builtin_prefetch(projected + list[i + kPrefetch].gaussian);
+    if (i + kPrefetch < tile.end) prefetch(projected[list[i + kPrefetch].gaussian]);
     const Projected& g = projected[list[i].gaussian];
     const Footprint footprint(g, tile_x, tile_y);
-    const RowRange rows = going.meet(g, footprint.mean_y);
     Float sums[kMoments] = {zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero()};
-    for (int y = rows.first; y <= rows.last; ++y) {
-      const float dy = static_cast<float>(y) + 0.5f - footprint.mean_y;
-      for (int v = 0; v < kVectors; ++v) {
-        Float& t = transmittance[y].lanes[v];
-        const Float u = footprint.skewed_x[v] + g.skew_y * dy;
-        const Float log2_alpha = exponent(g, u, dy);
-        const Mask drawn = blended(log2_alpha, t);
-        if (kSkipEmptyBackward && !any(drawn)) continue;
-        const Float unclamped = keep(drawn, exp2_in_range(log2_alpha));
-        const Float alpha = minimum(broadcast(kAlphaMax), unclamped);
-        const Float weight = alpha * t;
-        t = subtract_product(t, alpha, t);
-        const Float d_red = red[y].lanes[v], d_green = green[y].lanes[v], d_blue = blue[y].lanes[v];
-        const Float colour = weight * (d_red * g.colour[0] + d_green * g.colour[1] + d_blue * g.colour[2]);
-        const Float rest = behind[y].lanes[v] - colour;
-        behind[y].lanes[v] = rest;
-        const Float d_log_alpha = keep(less(unclamped, broadcast(kAlphaMax)),
-                                       subtract_product(colour, alpha * rest, reciprocal(1.0f - alpha)));
-        sums[kRed] = multiply_add(weight, d_red, sums[kRed]);
-        sums[kGreen] = multiply_add(weight, d_green, sums[kGreen]);
-        sums[kBlue] = multiply_add(weight, d_blue, sums[kBlue]);
-        const Float along_u = d_log_alpha * u, along_y = d_log_alpha * dy;
-        sums[kSum] += d_log_alpha;
-        sums[kSumU] += along_u;
-        sums[kSumY] += along_y;
-        sums[kSumUU] = multiply_add(along_u, u, sums[kSumUU]);
-        sums[kSumUY] = multiply_add(along_u, broadcast(dy), sums[kSumUY]);
-        sums[kSumYY] = multiply_add(along_y, broadcast(dy), sums[kSumYY]);
-      }
+    for (Runs runs = footprint.runs() & going; runs != 0; runs &= runs - 1) {
+      const int run = __builtin_ctzll(runs), y = run % kTile;
+      Float& t = transmittance[run];
+      const Float u = footprint.skewed_x[run / kTile] + footprint.skewed_y[y];
+      const Float log2_alpha = subtract_product(broadcast(footprint.peak[y]), u, u);
+      const Float unclamped = keep(blended(log2_alpha, t), exp2_in_range(log2_alpha));
+      const Float alpha = minimum(broadcast(kAlphaMax), unclamped);
+      const Float weight = alpha * t;
+      t = subtract_product(t, alpha, t);
+      const Float d_red = red[run], d_green = green[run], d_blue = blue[run];
+      const Float colour = weight * (d_red * g.colour[0] + d_green * g.colour[1] + d_blue * g.colour[2]);
+      const Float rest = behind[run] - colour;
+      behind[run] = rest;
+      const Float d_log_alpha = keep(less(unclamped, broadcast(kAlphaMax)),
+                                     subtract_product(colour, alpha * rest, reciprocal(1.0f - alpha)));
+      sums[kRed] = multiply_add(weight, d_red, sums[kRed]);
+      sums[kGreen] = multiply_add(weight, d_green, sums[kGreen]);
+      sums[kBlue] = multiply_add(weight, d_blue, sums[kBlue]);
+      const Float dy = broadcast(footprint.dy[y]);
+      const Float along_u = d_log_alpha * u, along_y = d_log_alpha * dy;
+      sums[kSum] += d_log_alpha;
+      sums[kSumU] += along_u;
+      sums[kSumY] += along_y;
+      sums[kSumUU] = multiply_add(along_u, u, sums[kSumUU]);
+      sums[kSumUY] = multiply_add(along_u, dy, sums[kSumUY]);
+      sums[kSumYY] = multiply_add(along_y, dy, sums[kSumYY]);
     }
     sum_lanes_of_nine(sums, moments + static_cast<std::int64_t>(list[i].slot) * kMoments);
   }

@@ -36,6 +36,28 @@ inline Float load(const float* from) {
 
 inline void store(float* to, Float value) { std::memcpy(to, &value, sizeof value); }
 
+// load(at_address + kBy) for |kBy| < kLanes, given the vectors before, at and after the address. Put together
+// from registers where loads across cache lines cost more.
+template <int kBy>
+inline Float load_between([[maybe_unused]] const float* address, [[maybe_unused]] Float before,
+                          [[maybe_unused]] Float at, [[maybe_unused]] Float after) {
+#if SPLAT_LANES == 16
+  if constexpr (kBy < 0) {
+    return (Float)_mm512_alignr_epi32((__m512i)at, (__m512i)before, 16 + kBy);
+  } else {
+    return (Float)_mm512_alignr_epi32((__m512i)after, (__m512i)at, kBy);
+  }
+#else
+  return load(address + kBy);
+#endif
+}
+
+inline Float load_bytes(const std::uint8_t* from) {
+  std::uint8_t value __attribute__((vector_size(SPLAT_LANES)));
+  std::memcpy(&value, from, sizeof value);
+  return __builtin_convertvector(value, Float);
+}
+
 inline Float broadcast(float value) {
 #if SPLAT_LANES == 16
   return (Float)_mm512_set1_ps(value);
@@ -52,6 +74,19 @@ inline Float zero() { return broadcast(0.0f); }
 inline Float lane_indices() {
   Float value;
   for (int lane = 0; lane < kLanes; ++lane) value[lane] = static_cast<float>(lane);
+  return value;
+}
+
+// `value`, of which the compiler no longer knows where it comes from: what made it is never merged with what
+// uses it, into one rounding instead of two or into nothing at all.
+inline Float opaque(Float value) {
+#if defined(__x86_64__)
+  asm volatile("" : "+v"(value));
+#elif defined(__aarch64__)
+  asm volatile("" : "+w"(value));
+#else
+  asm volatile("" : "+m"(value));
+#endif
   return value;
 }
 

@@ -6,7 +6,7 @@ pictures. The same inputs give the same bits for any number of threads.
 """
 
 from splatworks_rasterizer.metrics import psnr, ssim
-from splatworks_rasterizer.model import GaussianModel, Rates, Statistics, StepResult, render
+from splatworks_rasterizer.model import GaussianModel, Objective, Rates, Statistics, StepResult, render
 from splatworks_rasterizer.native import ISA
 
-__all__ = ["ISA", "GaussianModel", "Rates", "Statistics", "StepResult", "psnr", "render", "ssim"]
+__all__ = ["ISA", "GaussianModel", "Objective", "Rates", "Statistics", "StepResult", "psnr", "render", "ssim"]

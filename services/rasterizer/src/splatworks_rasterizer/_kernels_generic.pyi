@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _Floats = NDArray[np.float32]
+_Colour = tuple[float, float, float]
 
 class Camera:
     def __init__(
@@ -18,7 +19,7 @@ class Camera:
     ) -> None: ...
 
 class Model:
-    def __init__(self, capacity: int, threads: int) -> None: ...
+    def __init__(self, capacity: int, threads: int, antialiased: bool) -> None: ...
     @property
     def count(self) -> int: ...
     def append(
@@ -42,33 +43,42 @@ class Model:
         """Fills the arrays with all Gaussians."""
 
     def keep(self, mask: NDArray[np.uint8]) -> None: ...
-    def render(
-        self, camera: Camera, sh_degree: int, background: tuple[float, float, float], rgb: _Floats
-    ) -> None:
+    def render(self, camera: Camera, sh_degree: int, background: _Colour, rgb: _Floats) -> None:
         """Fills ``rgb``, ``[H, W, 3]``."""
 
     def step(
         self,
         camera: Camera,
         sh_degree: int,
-        background: tuple[float, float, float],
+        background: _Colour,
         photo: NDArray[np.uint8],
-        ssim_weight: float,
+        mask: NDArray[np.uint8] | None,
+        exposure: _Floats | None,
+        weights: tuple[float, float, float],
         rates: tuple[float, float, float, float, float, float],
-    ) -> tuple[float, float]:
-        """Returns loss and mean squared error."""
+    ) -> tuple[float, float, list[float]]:
+        """``weights`` are ssim_weight, opacity_penalty and scale_penalty.
+
+        Returns loss, mean squared error and the gradient of the exposure, 12 zeros without one.
+        """
 
     def gradient(
         self,
         camera: Camera,
         sh_degree: int,
-        background: tuple[float, float, float],
+        background: _Colour,
         photo: NDArray[np.uint8],
-        ssim_weight: float,
+        mask: NDArray[np.uint8] | None,
+        exposure: _Floats | None,
+        weights: tuple[float, float, float],
         gradient: _Floats,
-    ) -> tuple[float, float]:
+    ) -> tuple[float, float, list[float]]:
         """Fills ``gradient``, ``[59, N]``, and changes nothing else. For comparisons with a reference."""
 
+    def blended(self, camera: Camera, values: _Floats, sums: _Floats) -> None:
+        """Fills ``sums``, ``[N]``."""
+
+    def perturb(self, length: float, seed: int) -> None: ...
     def read_statistics(self, grad2d: _Floats, views: _Floats, radii: _Floats) -> None: ...
     def reset_statistics(self) -> None: ...
     @property
@@ -98,5 +108,8 @@ class Model:
 
     def count_not_finite(self) -> list[int]:
         """Gaussians with a NaN or an infinity in means, log_scales, quats, opacities, sh0, shN."""
+
+def spin_multiply_add(rounds: int) -> float:
+    """Does nothing but multiply and add, and returns how many floating point operations that was."""
 
 def ssim(a: _Floats, b: _Floats, threads: int) -> float: ...

@@ -22,8 +22,8 @@ def psnr(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     """
     if a.shape != b.shape or a.size == 0:
         raise ValueError(f"pictures of shape {a.shape} and {b.shape} can not be compared")
-    error = np.clip(a, 0, 1).astype(np.float64) - np.clip(b, 0, 1).astype(np.float64)
-    mse = float(np.mean(np.square(error)))
+    error = np.clip(a, 0, 1) - np.clip(b, 0, 1)
+    mse = float(np.mean(np.square(error, out=error), dtype=np.float64))
     return math.inf if mse == 0 else -10 * math.log10(mse)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,17 +52,55 @@ class Rates:
 
 
 @dataclass(frozen=True)
+class Objective:
+    """What a step optimises and how its picture is formed.
+
+    The penalties are those of 3DGS-MCMC (Kheradmand et al. 2024, equation 10); its weights are 0.01.
+
+    Attributes:
+        sh_degree: Spherical harmonics degree in use, 0..3.
+        ssim_weight: Share of 1 - SSIM in the loss, 0..1; the rest is L1.
+        background: Colour behind all Gaussians.
+        opacity_penalty: Times the mean opacity of all Gaussians is added to the loss; at least 0.
+        scale_penalty: Times the mean scale, over all Gaussians and their three axes, is added; at least 0,
+            per world unit.
+
+    Raises:
+        ValueError: A value is out of its range.
+    """
+
+    sh_degree: int
+    ssim_weight: float
+    background: Colour = _BLACK
+    opacity_penalty: float = 0.0
+    scale_penalty: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_degree(self.sh_degree)
+        _check_colour(self.background)
+        if not 0 <= self.ssim_weight <= 1:
+            raise ValueError(f"ssim_weight is {self.ssim_weight}, not between 0 and 1")
+        for name in ("opacity_penalty", "scale_penalty"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} is {value}, not a finite number >= 0")
+
+
+@dataclass(frozen=True)
 class StepResult:
     """What a training step saw before it changed anything.
 
     Attributes:
-        loss: ``(1 - ssim_weight) * L1 + ssim_weight * (1 - SSIM)``; NaN if any Gaussian holds a NaN or an
-            infinity.
-        mse: Mean squared error over the photo, colours in 0..1, render clipped to 0..1.
+        loss: ``(1 - ssim_weight) * L1 + ssim_weight * (1 - SSIM)`` and the penalties; NaN if any Gaussian
+            holds a NaN or an infinity.
+        mse: Mean squared error over the pixels that count, colours in 0..1, render clipped to 0..1; 0 where
+            the mask lets no pixel count.
+        exposure_gradient: ``[3, 4]`` dL/d(exposure); None where none was given.
     """
 
     loss: float
     mse: float
+    exposure_gradient: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -91,25 +129,28 @@ class GaussianModel:
 
     Example:
         >>> model = GaussianModel(splats, capacity=200_000, threads=2)
-        >>> result = model.step(camera, photo, rates, sh_degree=0, ssim_weight=0.2)
+        >>> result = model.step(camera, photo, rates, Objective(sh_degree=0, ssim_weight=0.2))
         >>> picture = model.render(camera)
 
     Args:
         splats: The Gaussians to begin with; may be none.
         capacity: The most Gaussians the model may ever hold.
         threads: Threads that share the work, the calling one included. Results do not depend on it.
+        antialiased: Whether a Gaussian fades as far as the low pass enlarges it on the image, in every render
+            and step of this model: its opacity times ``sqrt(det(cov2d) / det(cov2d + 0.3 I))`` (the 2D filter
+            of Yu et al., "Mip-Splatting", 2024; gsplat's ``rasterize_mode="antialiased"``).
 
     Raises:
         ValueError: More splats than capacity, or ``threads`` < 1.
     """
 
-    def __init__(self, splats: Splats, *, capacity: int, threads: int) -> None:
+    def __init__(self, splats: Splats, *, capacity: int, threads: int, antialiased: bool = False) -> None:
         if threads < 1:
             raise ValueError(f"threads is {threads}; at least 1 is needed")
         if capacity < len(splats):
             raise ValueError(f"{len(splats)} Gaussians do not fit a capacity of {capacity}")
         self._capacity = capacity
-        self._native = kernels.Model(capacity, threads)
+        self._native = kernels.Model(capacity, threads, antialiased)
         self._native.append(*_columns(splats))
 
     @property
@@ -146,7 +187,8 @@ class GaussianModel:
         _check_degree(sh_degree)
         view = _native_camera(camera)
         picture = np.empty((camera.height, camera.width, 3), np.float32)
-        self._native.render(view, sh_degree, _checked_colour(background), picture)
+        _check_colour(background)
+        self._native.render(view, sh_degree, background, picture)
         return picture
 
     def step(
@@ -154,45 +196,93 @@ class GaussianModel:
         camera: Camera,
         photo: NDArray[np.uint8],
         rates: Rates,
+        objective: Objective,
         *,
-        sh_degree: int,
-        ssim_weight: float,
-        background: Colour = _BLACK,
+        mask: NDArray[np.uint8] | None = None,
+        exposure: NDArray[np.float32] | None = None,
     ) -> StepResult:
         """One training step on one photo: render, loss, gradients, Adam, statistics.
 
-        Bands above ``sh_degree`` are not used and not changed. Adam is dense: Gaussians that the photo does
-        not show still move by their momentum.
+        Bands above ``objective.sh_degree`` are not used and not changed. Adam is dense: Gaussians that the
+        photo does not show still move by their momentum.
 
         Args:
             camera: The photo's camera.
             photo: ``[H, W, 3]`` uint8 at the camera's size.
             rates: Learning rates of this step.
-            sh_degree: Spherical harmonics degree in use, 0..3.
-            ssim_weight: Share of 1 - SSIM in the loss, 0..1; the rest is L1.
-            background: Colour behind all Gaussians.
+            objective: What is optimised.
+            mask: ``[H, W]`` uint8. Where it is 0 the render counts as equal to the photo: no error, also not
+                in the windows of SSIM, and no gradient. The means of the loss stay over all pixels.
+            exposure: ``[3, 4]`` float32. ``exposure[:, :3] @ colour + exposure[:, 3]`` is compared with the
+                photo in place of the rendered colour.
 
         Raises:
             ValueError: An argument has the wrong shape or type or is out of range.
         """
-        _check_degree(sh_degree)
         view = _native_camera(camera)
-        if photo.dtype != np.uint8 or photo.shape != (camera.height, camera.width, 3):
-            raise ValueError(
-                f"photo is {photo.dtype} {photo.shape}; "
-                f"the camera needs uint8 {(camera.height, camera.width, 3)}"
-            )
-        if not 0 <= ssim_weight <= 1:
-            raise ValueError(f"ssim_weight is {ssim_weight}, not between 0 and 1")
-        loss, mse = self._native.step(
+        _check_image("photo", photo, np.uint8, (camera.height, camera.width, 3))
+        if mask is not None:
+            _check_image("mask", mask, np.uint8, (camera.height, camera.width))
+            mask = np.ascontiguousarray(mask)
+        if exposure is not None:
+            if exposure.dtype != np.float32 or exposure.shape != (3, 4) or not np.isfinite(exposure).all():
+                raise ValueError(f"exposure {exposure} is not a finite float32 map of shape (3, 4)")
+            exposure = np.ascontiguousarray(exposure)
+        loss, mse, by_exposure = self._native.step(
             view,
-            sh_degree,
-            _checked_colour(background),
+            objective.sh_degree,
+            objective.background,
             np.ascontiguousarray(photo),
-            ssim_weight,
+            mask,
+            exposure,
+            (objective.ssim_weight, objective.opacity_penalty, objective.scale_penalty),
             astuple(rates),
         )
-        return StepResult(loss=loss, mse=mse)
+        gradient = None if exposure is None else np.array(by_exposure, np.float32).reshape(3, 4)
+        return StepResult(loss, mse, gradient)
+
+    def blended(self, camera: Camera, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How much of an image each Gaussian accounts for.
+
+        Args:
+            camera: Where it is seen from.
+            values: ``[H, W]`` float32, finite, at the camera's size. Ones give a Gaussian's significance (Fan
+                et al., "LightGaussian", 2024); a map of errors gives its share of them.
+
+        Returns:
+            ``[N]`` float32: the sum over pixels of the Gaussian's blending weight, alpha times the
+            transmittance before it, times the pixel's value.
+
+        Raises:
+            ValueError: An argument has the wrong shape or type or is not finite.
+        """
+        view = _native_camera(camera)
+        _check_image("values", values, np.float32, (camera.height, camera.width))
+        if not np.isfinite(values).all():
+            raise ValueError("values hold a NaN or an infinity")
+        sums = np.empty(self.count, np.float32)
+        self._native.blended(view, np.ascontiguousarray(values), sums)
+        return sums
+
+    def perturb(self, length: float, seed: int) -> None:
+        """Moves every mean at random, faint Gaussians farther, as 3DGS-MCMC does (Kheradmand et al. 2024).
+
+        ``means += Sigma @ xi * sigmoid(-100 * (opacity - 0.005)) * length`` with Sigma the covariance and xi
+        standard normal, from a generator that counts Gaussians: the same seed gives the same numbers for any
+        number of threads. Moments stay.
+
+        Args:
+            length: Usually the means' learning rate times 5e5; at least 0, per world unit.
+            seed: 0..2^64 - 1; one of its own for each step.
+
+        Raises:
+            ValueError: An argument is out of its range.
+        """
+        if not (math.isfinite(length) and length >= 0):
+            raise ValueError(f"length is {length}, not a finite number >= 0")
+        if not 0 <= seed < 2**64:
+            raise ValueError(f"seed is {seed}, not between 0 and 2^64 - 1")
+        self._native.perturb(length, seed)
 
     def statistics(self) -> Statistics:
         """A copy of the statistics since the last reset."""
@@ -329,10 +419,14 @@ def _check_degree(sh_degree: int) -> None:
         raise ValueError(f"sh_degree is {sh_degree}, not 0, 1, 2 or 3")
 
 
-def _checked_colour(colour: Colour) -> Colour:
+def _check_colour(colour: Colour) -> None:
     if np.shape(colour) != (3,) or not all(math.isfinite(channel) for channel in colour):
         raise ValueError(f"background {colour} is not three finite numbers")
-    return colour
+
+
+def _check_image(name: str, image: NDArray[Any], dtype: type[np.generic], shape: tuple[int, ...]) -> None:
+    if image.dtype != dtype or image.shape != shape:
+        raise ValueError(f"{name} is {image.dtype} {image.shape}; the camera needs {np.dtype(dtype)} {shape}")
 
 
 def _native_camera(camera: Camera) -> kernels.Camera:
