@@ -55,12 +55,13 @@ def on_the_spot(count: int) -> list[Pose]:
     ]
 
 
-def write_capture(folder: Path, poses: list[Pose]) -> None:
-    """Writes one JPEG a pose, ``view_00.jpg`` and on."""
+def write_capture(folder: Path, poses: list[Pose], distortion: float = 0.0) -> None:
+    """Writes one JPEG a pose, ``view_00.jpg`` and on, taken through a lens with COLMAP's SIMPLE_RADIAL."""
     folder.mkdir(parents=True, exist_ok=True)
     scene = _scene()
     for number, pose in enumerate(poses):
-        Image.fromarray(_render(scene, pose)).save(folder / f"view_{number:02d}.jpg", quality=95)
+        picture = Image.fromarray(_render(scene, pose, distortion))
+        picture.save(folder / f"view_{number:02d}.jpg", quality=95)
 
 
 def _look(forward: Array) -> Array:
@@ -94,10 +95,13 @@ def _texture(random: np.random.Generator, right: Array, down: Array) -> Array:
     return texture.clip(0, 255)
 
 
-def _render(scene: list[_Rectangle], pose: Pose) -> NDArray[np.uint8]:
+def _render(scene: list[_Rectangle], pose: Pose, distortion: float) -> NDArray[np.uint8]:
     down, right = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
-    rays = np.stack([(right - WIDTH / 2) / FOCAL, (down - HEIGHT / 2) / FOCAL, np.ones_like(right)], -1)
-    rays = rays @ pose.rotation.T
+    distorted = np.stack([(right - WIDTH / 2) / FOCAL, (down - HEIGHT / 2) / FOCAL], -1)
+    straight = distorted
+    for _ in range(20):  # to the fixed point: straight * (1 + distortion * |straight|^2) = distorted
+        straight = distorted / (1 + distortion * (straight**2).sum(-1, keepdims=True))
+    rays = np.concatenate([straight, np.ones_like(straight[..., :1])], -1) @ pose.rotation.T
     nearest = np.full((HEIGHT, WIDTH), np.inf)
     picture = np.zeros((HEIGHT, WIDTH, 3))
     for side in scene:

@@ -13,6 +13,7 @@ from splatworks_common.progress import Report, Update
 from splatworks_sfm.config import SfmOptions
 from splatworks_sfm.filling import Filling
 from splatworks_sfm.grouping import CameraGroup
+from splatworks_sfm.masks import mask_path
 from splatworks_sfm.pycolmap_import import pycolmap
 
 _MANY = 10
@@ -22,10 +23,16 @@ _DEFAULT_FOCAL = 1.2
 
 
 def find_features(
-    filling: Filling, folder: Path, groups: Sequence[CameraGroup], options: SfmOptions, report: Report
+    filling: Filling,
+    folder: Path,
+    masks: Path,
+    groups: Sequence[CameraGroup],
+    options: SfmOptions,
+    report: Report,
 ) -> dict[str, int]:
     """Writes cameras, images and SIFT features of the photos in ``folder`` to the database.
 
+    Features at pixels that a photo's mask in ``masks`` ignores are left out.
     Creates it, or goes on with the one that an earlier attempt left.
 
     Returns:
@@ -38,19 +45,19 @@ def find_features(
     camera_ids = _camera_ids(database) if database.exists() else _register(database, folder, groups)
     done = 0
     for camera_id, group in zip(camera_ids, groups, strict=True):
-        reader = _reader_options(camera_id)
         missing = group.photos[max(0, resumed - done) :]
         done += len(group.photos) - len(missing)
         for chunk in _chunks(missing, 2 * options.threads):
-            pycolmap.extract_features(
-                database,
-                folder,
-                chunk,
-                pycolmap.CameraMode.SINGLE,
-                reader,
-                _extraction(options),
-                pycolmap.Device.cpu,
-            )
+            for reader, names in _by_mask(chunk, masks, camera_id):
+                pycolmap.extract_features(
+                    database,
+                    folder,
+                    names,
+                    pycolmap.CameraMode.SINGLE,
+                    reader,
+                    _extraction(options),
+                    pycolmap.Device.cpu,
+                )
             done += len(chunk)
             report(Update("features", done, total, "Finding features", unit="photos", resumed=resumed))
             filling.photos_done(done)
@@ -90,6 +97,20 @@ def _reader_options(camera_id: int) -> pycolmap.ImageReaderOptions:
     options = pycolmap.ImageReaderOptions()
     options.existing_camera_id = camera_id
     return options
+
+
+def _by_mask(
+    names: Sequence[str], masks: Path, camera_id: int
+) -> Iterator[tuple[pycolmap.ImageReaderOptions, list[str]]]:
+    """The photos without and those with a mask: given masks, COLMAP passes over photos that have none."""
+    plain = [name for name in names if not mask_path(masks, name).exists()]
+    masked = [name for name in names if name not in plain]
+    if plain:
+        yield _reader_options(camera_id), plain
+    if masked:
+        reader = _reader_options(camera_id)
+        reader.mask_path = masks
+        yield reader, masked
 
 
 def _extraction(options: SfmOptions) -> pycolmap.FeatureExtractionOptions:

@@ -18,7 +18,8 @@ from splatworks_sfm.features import find_features
 from splatworks_sfm.filling import Filling
 from splatworks_sfm.grouping import group_by_camera
 from splatworks_sfm.ingest import ingest, require_enough
-from splatworks_sfm.mapping import place_photos, registered_images
+from splatworks_sfm.mapping import place_photos
+from splatworks_sfm.masks import pair_masks
 from splatworks_sfm.matching import match, plan_matching
 from splatworks_sfm.meter import Meter
 from splatworks_sfm.report import SfmReport, make_report
@@ -39,10 +40,10 @@ def reconstruct(
     """Runs structure from motion.
 
     Args:
-        photos: A folder of photos, or a .zip of them.
+        photos: A folder of photos, or a .zip of them; ``masks`` says where masks are looked for.
         output: A folder that gets ``sparse/`` (the model of the ingested photos, COLMAP binary),
-            ``dense/images/`` and ``dense/sparse/`` (undistorted photos with their PINHOLE model) and
-            ``report.json``.
+            ``dense/images/`` and ``dense/sparse/`` (undistorted photos with their PINHOLE model),
+            ``dense/masks/`` (of the photos that have one) and ``report.json``.
         options: The stage's options.
         report: Told the progress.
         scratch: An empty folder for what is not part of the result: ingested photos, database, other models.
@@ -62,16 +63,18 @@ def reconstruct(
         >>> reconstruct(Path("in"), Path("out"), SfmOptions(), print, scratch=Path("tmp"))  # doctest: +SKIP
     """
     meter = Meter(time.perf_counter, time.process_time)
-    images, database, sparse = scratch / "images", scratch / "database.db", output / "sparse"
+    images, masks = scratch / "images", scratch / "masks"
+    database, sparse = scratch / "database.db", output / "sparse"
     with meter.step("ingest"):
-        sources, passed_over = _open_photos(photos, scratch, options, report)
-        ingested = ingest(sources, images, options, report)
+        files, passed_over = _open_photos(photos, scratch, options, report)
+        sources, orphans = pair_masks(files)
+        ingested = ingest(sources, images, masks, options, report)
         skipped = passed_over + ingested.skipped
-        require_enough(ingested.photos, skipped)
+        require_enough(ingested.photos, skipped + orphans)
     with meter.step("features"):
         groups = group_by_camera(ingested.photos)
         filling = Filling(database, groups, checkpoint)
-        features = find_features(filling, images, groups, options, report)
+        features = find_features(filling, images, masks, groups, options, report)
     with meter.step("matching"):
         plan = plan_matching(ingested.photos, options)
         matches = match(filling, plan, scratch, options, report)
@@ -81,11 +84,11 @@ def reconstruct(
         sparse.mkdir(parents=True)
         mapped.model.write_binary(sparse)
     with meter.step("undistort"):
-        names = [image.name for image in registered_images(mapped.model)]
-        straighten(sparse, names, images, output / "dense", scratch, options, report)
+        straighten(mapped.model, sparse, images, masks, output / "dense", scratch, options, report)
     result = make_report(
         photos=ingested.photos,
         skipped=skipped,
+        orphans=orphans,
         groups=groups,
         features=features,
         plan=plan,

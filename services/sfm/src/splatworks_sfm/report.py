@@ -26,9 +26,10 @@ class SfmReport:
 
     Attributes:
         photos_in: Photos given, used or not. Files named like something else are skipped, but not counted.
-        photos: The used ones in order: name in the model, original name, size, features, EXIF, registered or
-            not.
+        photos: The used ones in order: name in the model, original name, size, EXIF, masked or not, features,
+            registered or not.
         skipped: The others, with reasons.
+        masked: How many of the used photos have parts that are ignored.
         registered: How many photos have a pose.
         unregistered: Original names of used photos without one.
         dropped: Original names of those that had a pose no other photo supported.
@@ -46,6 +47,7 @@ class SfmReport:
     photos_in: int
     photos: list[dict[str, object]]
     skipped: list[Skipped]
+    masked: int
     registered: int
     unregistered: list[str]
     dropped: list[str]
@@ -70,6 +72,7 @@ def make_report(
     *,
     photos: Sequence[Photo],
     skipped: Sequence[Skipped],
+    orphans: Sequence[Skipped],
     groups: Sequence[CameraGroup],
     features: Mapping[str, int],
     plan: MatchPlan,
@@ -92,6 +95,7 @@ def make_report(
             for photo in photos
         ],
         skipped=list(skipped),
+        masked=sum(photo.masked for photo in photos),
         registered=len(focal),
         unregistered=unregistered,
         dropped=[originals[name] for name in mapped.dropped],
@@ -110,11 +114,13 @@ def make_report(
         track_length=model.compute_mean_track_length(),
         steps=dict(steps),
         options=options,
-        warnings=warnings_for(len(photos), len(focal), mapped.components),
+        warnings=warnings_for(len(photos), len(focal), mapped.components, orphans),
     )
 
 
-def warnings_for(used: int, registered: int, components: Sequence[int]) -> list[str]:
+def warnings_for(
+    used: int, registered: int, components: Sequence[int], orphans: Sequence[Skipped]
+) -> list[str]:
     """What is worth a word although the stage succeeded."""
     warnings = []
     if used < 20:
@@ -125,4 +131,5 @@ def warnings_for(used: int, registered: int, components: Sequence[int]) -> list[
         )
     if len(components) > 1:
         warnings.append(f"the photos fall into {len(components)} separate scenes; only the largest is kept")
+    warnings += [f"{mask.name} is not used: {mask.reason}" for mask in orphans]
     return warnings

@@ -25,10 +25,12 @@ class Source:
     Attributes:
         path: Where its bytes are.
         name: What its owner calls it: the path inside the folder or archive, with ``/``, as valid Unicode.
+        mask: The file that says which of its pixels to ignore, None where all count.
     """
 
     path: Path
     name: str
+    mask: Source | None = None
 
 
 @dataclass(frozen=True)

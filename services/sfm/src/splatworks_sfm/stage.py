@@ -26,7 +26,7 @@ class SfmStage:
     """Photos to a COLMAP model."""
 
     name = "sfm"
-    version = "1"
+    version = "2"
     steps = STEPS
     request_type = sfm_pb2.ReconstructRequest
 
