@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from splatworks_common.interception import Call, UnaryInterceptor
 from splatworks_common.operations.registry import Operation
-from splatworks_common.reasons import StageError
+from splatworks_common.reasons import Reason, StageError
 
 _STAGE_SECONDS = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
 
@@ -43,6 +43,13 @@ class StageMetrics:
             stage
         ).set(capacity)
         self._used.labels(stage).set(0)
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Makes all series before anything happens: ``increase()`` does not see a series' first value."""
+        self._seconds.labels(self._stage)
+        for outcome in ("Succeeded", *Reason):
+            self._finished.labels(self._stage, outcome)
 
     def observe(self, operation: Operation) -> None:
         """Counts an operation's start or end."""

@@ -3,7 +3,8 @@
 ``execute`` is the same for every stage and runs inside the operation's child process. The manifest alone
 decides that a stage is done: an output that has one is never made again, and a finished output of the same
 digest elsewhere is copied inside the store instead of being made again. Work that saves its state goes on
-where an attempt before it got to; the checkpoint is deleted once there is a manifest.
+where an attempt before it got to, and work may show itself while it goes on; the checkpoint and the live
+artifacts are deleted once there is a manifest.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ from splatworks.v1 import common_pb2
 from splatworks_common import reasons
 from splatworks_common.artifacts.cache import StageCache
 from splatworks_common.artifacts.checkpoint import StoredCheckpoint, Work
+from splatworks_common.artifacts.live import StoredLiveArtifacts
 from splatworks_common.artifacts.manifest import MANIFEST_NAME, Manifest, input_digest
 from splatworks_common.artifacts.retry import CredentialsRefused
 from splatworks_common.artifacts.store import ArtifactStore, Commit
 from splatworks_common.artifacts.transfer import OnProgress
 from splatworks_common.artifacts.uri import S3Uri
 from splatworks_common.checkpoints import Checkpoint
+from splatworks_common.live import LiveArtifacts
 from splatworks_common.progress import Report, Update
 
 Steps = Mapping[str, float]
@@ -87,6 +90,7 @@ class Workspace:
         scratch: For anything else; thrown away afterwards.
         threads: How many threads the work may use.
         checkpoint: Keeps the state of the work for the next attempt; a short work need not use it.
+        live: Shows the work while it goes on; never part of ``output``.
     """
 
     inputs: Mapping[str, Path]
@@ -94,6 +98,7 @@ class Workspace:
     scratch: Path
     threads: int
     checkpoint: Checkpoint
+    live: LiveArtifacts
 
 
 class Stage(Protocol[RequestT]):
@@ -212,22 +217,25 @@ def execute(
     checkpoint = StoredCheckpoint(
         store, output_uri, Work(stage.name, stage.version, digest), scratch / "checkpoint", stopping
     )
-
-    manifest = _finished(store, output_uri, digest)
-    cached = manifest is not None
-    reuse = request.cache_policy != common_pb2.CACHE_POLICY_NEVER
-    if manifest is None and reuse:
-        manifest = _copy_from_cache(store, stage.name, digest, output_uri)
+    with contextlib.closing(StoredLiveArtifacts(store, output_uri)) as live:
+        manifest = _finished(store, output_uri, digest)
         cached = manifest is not None
-    if manifest is None:
-        workspace = Workspace(inputs.fetch(), scratch / "output", scratch / "work", threads, checkpoint)
-        workspace.output.mkdir(parents=True)
-        workspace.scratch.mkdir(parents=True)
-        started = time.monotonic()
-        metrics = stage.work(request, workspace, report)
-        seconds = checkpoint.seconds_before + time.monotonic() - started
-        manifest = _store_output(stage, store, workspace, output_uri, digest, metrics, seconds, report)
-    checkpoint.discard()
+        reuse = request.cache_policy != common_pb2.CACHE_POLICY_NEVER
+        if manifest is None and reuse:
+            manifest = _copy_from_cache(store, stage.name, digest, output_uri)
+            cached = manifest is not None
+        if manifest is None:
+            workspace = Workspace(
+                inputs.fetch(), scratch / "output", scratch / "work", threads, checkpoint, live
+            )
+            workspace.output.mkdir(parents=True)
+            workspace.scratch.mkdir(parents=True)
+            started = time.monotonic()
+            metrics = stage.work(request, workspace, report)
+            seconds = checkpoint.seconds_before + time.monotonic() - started
+            manifest = _store_output(stage, store, workspace, output_uri, digest, metrics, seconds, report)
+        checkpoint.discard()
+        live.discard()
     report(Update(_STORE, 1, 1, "Reusing a finished result" if cached else "Stored", manifest.metrics))
     return stage.finish(request, _result(manifest, output_uri, cached), manifest.metrics, store)
 

@@ -151,10 +151,11 @@ class Client:
             lambda: self._minio.set_bucket_lifecycle(bucket, LifecycleConfig(rules))
         )
 
-    def put(self, bucket: str, key: str, data: bytes, media_type: str) -> None:
-        """Writes a whole object."""
+    def put(self, bucket: str, key: str, data: bytes, media_type: str, cache_control: str = "") -> None:
+        """Writes a whole object; ``cache_control`` is the header that the store sends with it, if any."""
+        caching = {"Cache-Control": cache_control} if cache_control else {}
         self.attempts("write", bucket, key).run(
-            lambda: self._private._put_object(bucket, key, data, self._headers(media_type))
+            lambda: self._private._put_object(bucket, key, data, {**self._headers(media_type), **caching})
         )
 
     def put_if_absent(self, bucket: str, key: str, data: bytes, media_type: str) -> bool:

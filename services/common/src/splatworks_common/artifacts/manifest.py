@@ -35,6 +35,7 @@ _MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".json": "application/json",
     ".log": "text/plain; charset=utf-8",
+    ".mp4": "video/mp4",
     ".png": "image/png",
     ".txt": "text/plain; charset=utf-8",
     ".wasm": "application/wasm",

@@ -326,9 +326,15 @@ class ArtifactStore:
             raise InputInvalid(f"{uri} is longer than the {limit} bytes allowed for it")
         return data
 
-    def put_bytes(self, uri: S3Uri, data: bytes) -> None:
-        """Writes a small object, replacing what was there; the media type follows from its name."""
-        self._client.put(uri.bucket, uri.key, data, media_type(uri.key))
+    def put_bytes(self, uri: S3Uri, data: bytes, *, cache_control: str = "") -> None:
+        """Writes a small object, replacing what was there; the media type follows from its name.
+
+        Args:
+            uri: Its address.
+            data: Its content.
+            cache_control: The header of that name with which the store gives it out; none if empty.
+        """
+        self._client.put(uri.bucket, uri.key, data, media_type(uri.key), cache_control)
 
     def _batch(self, total: int, on_progress: OnProgress | None) -> Batch:
         return Batch(self._client, total, on_progress)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import grpc
@@ -66,7 +67,11 @@ class StageClient(Generic[ResponseT]):
     ) -> None:
         self._start = start
         self._response_type = response_type
-        self._operations: Any = operations_pb2_grpc.OperationsStub(channel)
+        self._channel = channel
+
+    @cached_property  # a client is made for one call, and most only start something
+    def _operations(self) -> Any:
+        return operations_pb2_grpc.OperationsStub(self._channel)
 
     async def start(self, request: Message, *, instance: str | None = None) -> OperationState[ResponseT]:
         """Starts the request's operation, or finds the one it started before.
