@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from splatworks_common.cameras import Camera
 from splatworks_common.progress import Update
 from splatworks_common.splats import SH_C0, Splats
 from splatworks_rasterizer import render
-from splatworks_trainer.config import TrainOptions
+from splatworks_trainer.config import EngineName, Holdout, StrategyName, TrainOptions
 from splatworks_trainer.train import TrainSummary, train
 from tests.unit.trainer.colmap_files import CameraRow, ImageRow, PointRow, write_model, write_photo
 
@@ -26,8 +27,14 @@ SMALL = TrainOptions(
     resolution_schedule=((0.5, 0.0), (1.0, 0.2)),
     densify_rounds=5,
     evaluations=5,
+    engine=EngineName.NATIVE,
+    strategy=StrategyName.ADC,
+    ssim_weight=0.2,
+    holdout=Holdout.EVERY_N,
+    prune_significance=0.0,
+    polish=0.0,
 )
-"""Enough to learn the capture in a few seconds."""
+"""Enough to learn the capture in a few seconds; the model written is the one that was measured."""
 
 
 @dataclass(frozen=True)
@@ -67,32 +74,44 @@ def camera_around(index: int) -> Camera:
     return Camera(f"{index:02}.jpg", viewmat, FOCAL, FOCAL, WIDTH / 2, HEIGHT / 2, WIDTH, HEIGHT)
 
 
-@pytest.fixture(scope="session")
-def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """sfm's output for the ball: photos, and a model whose points are a fifth of the Gaussians."""
-    folder = tmp_path_factory.mktemp("capture")
+def write_capture(
+    folder: Path, cameras: Sequence[Camera], *, far: Sequence[tuple[float, float, float]] = ()
+) -> Path:
+    """sfm's output for the ball: photos, and points at a fifth of the Gaussians and at ``far``."""
     splats, colors = coloured_ball()
-    cameras = [camera_around(i) for i in range(PHOTOS)]
+    lenses = {(camera.width, camera.height): camera for camera in cameras}
+    ids = {size: number for number, size in enumerate(lenses, 1)}
     for camera in cameras:
         picture = np.clip(render(splats, camera, threads=2), 0, 1)
         write_photo(folder / "dense/images" / camera.name, np.rint(picture * 255).astype(np.uint8))
+    points = [
+        PointRow(tuple(mean), tuple(color.tolist()))
+        for mean, color in list(zip(splats.means, colors, strict=True))[::5]
+    ]
     write_model(
         folder / "dense/sparse",
-        cameras=[CameraRow(1, 1, WIDTH, HEIGHT, (FOCAL, FOCAL, WIDTH / 2, HEIGHT / 2))],
+        cameras=[
+            CameraRow(ids[size], 1, *size, (lens.fx, lens.fy, lens.cx, lens.cy))
+            for size, lens in lenses.items()
+        ],
         images=[
             ImageRow(
                 camera.name,
                 tuple(Rotation.from_matrix(camera.viewmat[:3, :3]).as_quat(scalar_first=True)),
                 tuple(camera.viewmat[:3, 3]),
+                ids[camera.width, camera.height],
             )
             for camera in cameras
         ],
-        points=[
-            PointRow(tuple(mean), tuple(color.tolist()))
-            for mean, color in list(zip(splats.means, colors, strict=True))[::5]
-        ],
+        points=[*points, *(PointRow(xyz, (200, 220, 255)) for xyz in far)],
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ball from all around."""
+    return write_capture(tmp_path_factory.mktemp("capture"), [camera_around(i) for i in range(PHOTOS)])
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from dataclasses import asdict, replace
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from splatworks_common.cameras import read_cameras
@@ -14,11 +16,12 @@ from splatworks_common.ply import read_ply
 from splatworks_common.progress import silent
 from splatworks_common.reasons import InputInvalid, InputNotFound, StageError
 from splatworks_rasterizer import psnr, render
+from splatworks_trainer.config import Holdout, StrategyName
 from splatworks_trainer.steps import STEPS
 from splatworks_trainer.stopping import StopReason
 from splatworks_trainer.train import train
 from splatworks_trainer.views import Photos
-from tests.integration.trainer.conftest import HEIGHT, PHOTOS, SMALL, WIDTH, Run
+from tests.integration.trainer.conftest import HEIGHT, PHOTOS, SMALL, WIDTH, Run, camera_around
 from tests.unit.trainer.colmap_files import CameraRow, ImageRow, PointRow, cameras_bin, images_bin, points_bin
 
 
@@ -37,16 +40,7 @@ def test_training_learns_views_it_has_not_seen(trained: Run) -> None:
 
 
 def test_the_figures_are_those_of_the_model_as_written(trained: Run, capture: Path) -> None:
-    splats = read_ply(trained.output / "model.ply")
-    cameras = [camera for camera in read_cameras(trained.output / "cameras.json") if camera.held_out]
-    photos = Photos(capture / "dense/images", cameras, max_side=WIDTH)
-
-    measured = [
-        psnr(render(splats, camera, threads=2), (photos.at(i)[1] / 255).astype(np.float32))
-        for i, camera in enumerate(cameras)
-    ]
-
-    assert trained.summary.psnr == pytest.approx(np.mean(measured), abs=1e-4)
+    assert trained.summary.psnr == pytest.approx(held_out_psnr(trained.output, capture), abs=1e-4)
 
 
 def test_metrics_say_how_good_how_long_and_why_it_ended(trained: Run) -> None:
@@ -87,14 +81,14 @@ def test_the_log_begins_with_the_options_and_ends_with_the_reason(trained: Run) 
 
     assert lines[0]["event"] == "start"
     assert lines[0]["options"] == json.loads(json.dumps(asdict(SMALL)))
-    assert lines[-1]["event"] == "stop"
-    assert lines[-1]["reason"] == trained.summary.stop_reason
+    stop = next(line for line in lines if line["event"] == "stop")
+    assert stop["reason"] == trained.summary.stop_reason
 
 
 def test_progress_goes_through_the_steps_in_order(trained: Run) -> None:
     names = list(dict.fromkeys(update.step for update in trained.updates))
 
-    assert names == list(STEPS)
+    assert names == [step for step in STEPS if step != "polish"]
     assert sum(STEPS.values()) == pytest.approx(1)
     assert all(0 <= update.done <= update.total for update in trained.updates)
 
@@ -136,12 +130,21 @@ def test_the_target_psnr_ends_training(capture: Path, tmp_path: Path) -> None:
 
 
 def test_a_plateau_ends_training(capture: Path, tmp_path: Path) -> None:
-    options = replace(SMALL, evaluations=30, plateau_patience=2, plateau_min_delta=5.0)
+    options = replace(SMALL, evaluations=30, plateau_patience=2, plateau_min_delta=0.5)
 
     summary = train(capture, tmp_path, options, silent, 2)
 
+    lines = lines_of(tmp_path / "training.log")
+    last_edit = max(line["step"] for line in lines if line["event"] == "edit")  # type: ignore[type-var]
+    settled: list[float] = [
+        line["psnr"]  # type: ignore[misc]
+        for line in lines
+        if line["event"] == "evaluation" and line["step"] > last_edit  # type: ignore[operator]
+    ]
     assert summary.stop_reason is StopReason.PLATEAU
     assert summary.steps < SMALL.max_steps
+    assert settled[-3] > settled[0] + 0.5, "it went on while it learned"
+    assert max(settled[-2:]) <= settled[-3] + 0.5, "it ended after two evaluations without a gain"
 
 
 def test_sh_degree_zero_writes_no_higher_bands(capture: Path, tmp_path: Path) -> None:
@@ -151,14 +154,113 @@ def test_sh_degree_zero_writes_no_higher_bands(capture: Path, tmp_path: Path) ->
 
 
 def test_without_held_out_photos_the_metrics_say_so(capture: Path, tmp_path: Path) -> None:
-    summary = train(capture, tmp_path, replace(SMALL, max_steps=20, hold_out_every=0), silent, 2)
+    summary = train(
+        capture, tmp_path, replace(SMALL, max_steps=20, holdout=Holdout.NONE, polish=0.1), silent, 2
+    )
 
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert summary.psnr is None
     assert metrics["psnr"] is None
     assert metrics["views"] == []
     assert "No photo was held out" in metrics["remark"]
+    assert metrics["polish_steps"] == 0
     assert len(list((tmp_path / "renders").iterdir())) == PHOTOS
+
+
+def test_the_polish_uses_every_photo_and_leaves_the_figures_as_they_were(
+    capture: Path, tmp_path: Path
+) -> None:
+    rough = replace(SMALL, max_steps=60)
+
+    plain = train(capture, tmp_path / "plain", rough, silent, 2)
+    polished = train(capture, tmp_path / "polished", replace(rough, polish=0.5), silent, 2)
+
+    metrics = json.loads((tmp_path / "polished/metrics.json").read_text())
+    assert (polished.psnr, polished.steps) == (plain.psnr, plain.steps)
+    assert metrics["polish_steps"] == 30
+    assert "before the last 30 steps" in metrics["remark"]
+    assert held_out_psnr(tmp_path / "polished", capture) > held_out_psnr(tmp_path / "plain", capture) + 0.5
+
+
+def test_what_photos_hardly_show_is_removed_and_told(capture: Path, tmp_path: Path) -> None:
+    options = replace(SMALL, max_steps=100, prune_significance=0.02)
+
+    summary = train(capture, tmp_path, options, silent, 2)
+
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    before = [line["gaussians"] for line in lines_of(tmp_path / "training.log") if line["event"] == "edit"]
+    assert metrics["insignificant"] > 0
+    assert summary.gaussians == before[-1] - metrics["insignificant"]
+    assert metrics["psnr_after_pruning"] == pytest.approx(summary.psnr)
+    assert metrics["psnr_before_pruning"] == pytest.approx(metrics["psnr_after_pruning"], abs=0.5)
+
+
+def test_mcmc_learns_the_capture_too_and_keeps_the_budget(capture: Path, tmp_path: Path) -> None:
+    options = replace(SMALL, strategy=StrategyName.MCMC, densify_rounds=20)
+
+    summary = train(capture, tmp_path, options, silent, 2)
+
+    counts = [line["gaussians"] for line in lines_of(tmp_path / "training.log") if "gaussians" in line]
+    assert summary.psnr is not None
+    assert summary.psnr > 24
+    assert max(counts) == SMALL.max_gaussians  # type: ignore[type-var]
+
+
+def test_what_a_mask_ignores_neither_trains_nor_counts(capture: Path, tmp_path: Path) -> None:
+    spoiled = copied(capture, tmp_path / "capture")
+    for path in sorted((spoiled / "dense/images").iterdir()):
+        pixels = np.asarray(Image.open(path)).copy()
+        pixels[:20, :30] = (255, 0, 255)
+        Image.fromarray(pixels).save(path, quality=95)
+        mask = np.full((HEIGHT, WIDTH), 255, np.uint8)
+        mask[:24, :32] = 0
+        (spoiled / "dense/masks").mkdir(exist_ok=True)
+        Image.fromarray(mask).save(spoiled / "dense/masks" / f"{path.name}.png")
+
+    summary = train(spoiled, tmp_path / "out", SMALL, silent, 2)
+
+    shown = render(read_ply(tmp_path / "out/model.ply"), camera_around(0), threads=2)[:20, :30]
+    magenta = np.minimum(shown[..., 0], shown[..., 2]) - shown[..., 1]
+    assert summary.psnr is not None
+    assert summary.psnr > 26
+    assert magenta.max() < 0.5
+
+
+def test_learned_exposures_make_up_for_photos_of_other_brightness(capture: Path, tmp_path: Path) -> None:
+    uneven = copied(capture, tmp_path / "capture")
+    for index, path in enumerate(sorted((uneven / "dense/images").iterdir())):
+        gain = (0.7, 1.0)[index % 2]
+        pixels = np.asarray(Image.open(path)) * gain
+        Image.fromarray(np.rint(pixels).astype(np.uint8)).save(path, quality=95)
+
+    blind = train(uneven, tmp_path / "blind", SMALL, silent, 2)
+    aware = train(uneven, tmp_path / "aware", replace(SMALL, exposure=True), silent, 2)
+
+    assert aware.compensated_psnr is not None
+    assert blind.compensated_psnr is not None
+    assert aware.compensated_psnr > blind.compensated_psnr + 0.5
+
+
+def test_a_film_and_a_report_come_with_the_model(trained: Run) -> None:
+    assert b"ftyp" in (trained.output / "turntable.mp4").read_bytes()[:16]
+    assert "<html" in (trained.output / "report.html").read_text()[:200]
+
+
+def copied(capture: Path, folder: Path) -> Path:
+    shutil.copytree(capture, folder)
+    return folder
+
+
+def held_out_psnr(output: Path, capture: Path) -> float:
+    """That of the model as written."""
+    splats = read_ply(output / "model.ply")
+    cameras = [camera for camera in read_cameras(output / "cameras.json") if camera.held_out]
+    photos = Photos(capture / "dense/images", cameras, max_side=WIDTH)
+    measured = [
+        psnr(render(splats, camera, threads=2), (photos.at(i).photo / 255).astype(np.float32))
+        for i, camera in enumerate(cameras)
+    ]
+    return float(np.mean(measured))
 
 
 @pytest.fixture
@@ -167,12 +269,20 @@ def spoilt(capture: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(capture, tmp_path / "spoilt"))
 
 
+def png(levels: NDArray[np.uint8]) -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(levels).save(data, format="png")
+    return data.getvalue()
+
+
 NO_POINTS = points_bin([])
 CUT_POINTS = points_bin([PointRow()])[:-4]
 UNKNOWN_PHOTO = images_bin([ImageRow("gone.jpg")])
 NAN_POSE = images_bin([ImageRow("00.jpg", translation=(float("nan"), 0, 0))])
 TURNED_CAMERA = cameras_bin([CameraRow(width=HEIGHT, height=WIDTH)])
 DISTORTED_CAMERA = cameras_bin([CameraRow(model=2, parameters=(90.0, 48.0, 36.0, 0.1))])
+EMPTY_MASK = png(np.zeros((HEIGHT, WIDTH), np.uint8))
+SMALL_MASK = png(np.full((HEIGHT, HEIGHT), 255, np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -187,6 +297,9 @@ DISTORTED_CAMERA = cameras_bin([CameraRow(model=2, parameters=(90.0, 48.0, 36.0,
         ("sparse/cameras.bin", None, InputNotFound, "cameras.bin is missing"),
         ("images/05.jpg", None, InputInvalid, "photo 05.jpg"),
         ("images/05.jpg", b"not a photo", InputInvalid, "photo 05.jpg can not be decoded"),
+        ("masks/05.jpg.png", EMPTY_MASK, InputInvalid, "photo 05.jpg can not be trained on"),
+        ("masks/05.jpg.png", SMALL_MASK, InputInvalid, "mask 05.jpg.png is 72 x 72 pixels"),
+        ("masks/05.jpg.png", b"not a mask", InputInvalid, "mask 05.jpg.png can not be decoded"),
     ],
 )
 def test_a_bad_model_ends_with_a_named_reason(
@@ -196,6 +309,7 @@ def test_a_bad_model_ends_with_a_named_reason(
     if content is None:
         path.unlink()
     else:
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
 
     with pytest.raises(error, match=message):

@@ -7,93 +7,29 @@ import contextlib
 import hashlib
 import json
 import signal
-import subprocess
-import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from splatworks.v1 import common_pb2, trainer_pb2, trainer_pb2_grpc
+from splatworks.v1 import common_pb2, trainer_pb2
 from splatworks_common.artifacts.settings import StoreSettings
 from splatworks_common.artifacts.store import ArtifactStore
 from splatworks_common.artifacts.uri import S3Uri
-from splatworks_common.operations.channels import connect
-from splatworks_common.operations.client import OperationState, StageClient
 from splatworks_common.progress import silent
 from splatworks_common.reasons import Reason
 from splatworks_trainer.config import STANDARD
 from splatworks_trainer.train import train
+from tests.integration.trainer.lost_work import lose
+from tests.integration.trainer.workers import PATIENCE_SECONDS, STEPS_BEFORE, Worker, eventually, worker
+
+pytestmark = pytest.mark.timeout(600)
 
 OPTIONS = replace(STANDARD, max_steps=1500, max_gaussians=1000, checkpoint_seconds=5)
-STEPS_BEFORE = 60
-Trained = OperationState[trainer_pb2.TrainResponse]
-
-
-@dataclass
-class Worker:
-    """A ``splatworks-trainer`` of its own and a client of it."""
-
-    process: subprocess.Popen[bytes]
-    client: StageClient[trainer_pb2.TrainResponse]
-
-    async def until(self, name: str, wanted: Callable[[Trained], bool]) -> Trained:
-        """The operation as soon as it is as wanted; it must not have ended before."""
-        async with asyncio.timeout(60):
-            while True:
-                state = await self.client.get(name)
-                if wanted(state):
-                    return state
-                assert not state.done, state
-                await asyncio.sleep(0.02)
-
-    async def started(self, request: trainer_pb2.TrainRequest) -> str:
-        """Starts the request; returns its operation's name after a few steps."""
-        name = (await self.client.start(request)).name
-        await self.until(
-            name, lambda state: state.progress.step == "train" and state.progress.done >= STEPS_BEFORE
-        )
-        return name
-
-    def child(self) -> psutil.Process:
-        [child] = psutil.Process(self.process.pid).children()
-        return child
-
-
-def launched(store: StoreSettings, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """A server's process and its address."""
-    ready = folder / "ready.json"
-    folder.mkdir()
-    options = ("--ready-file", ready, "--scratch", folder / "scratch", "--threads", "1")
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "splatworks_trainer.server", *map(str, options)],
-            env=store.environment(),
-            stderr=log,
-        )
-    deadline = time.monotonic() + 60
-    while not ready.exists():
-        assert process.poll() is None, (folder / "log").read_text()
-        assert time.monotonic() < deadline, "not ready within 60 s"
-        time.sleep(0.02)
-    return process, json.loads(ready.read_text())["grpc"]
-
-
-@contextlib.asynccontextmanager
-async def worker(store: StoreSettings, folder: Path) -> AsyncIterator[Worker]:
-    process, address = launched(store, folder)
-    try:
-        async with connect(address) as channel:
-            rpc = trainer_pb2_grpc.TrainerServiceStub(channel).Train
-            yield Worker(process, StageClient(rpc, trainer_pb2.TrainResponse, channel))
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait(10)
 
 
 @pytest.fixture(scope="module")
@@ -118,30 +54,29 @@ def store(object_store: StoreSettings) -> Iterator[ArtifactStore]:
         yield store
 
 
-def request_for(photos: S3Uri, output: S3Uri, attempt: int) -> trainer_pb2.TrainRequest:
+def request_for(
+    photos: S3Uri,
+    output: S3Uri,
+    attempt: int,
+    *,
+    max_steps: int = OPTIONS.max_steps,
+    checkpoint_seconds: int = OPTIONS.checkpoint_seconds,
+) -> trainer_pb2.TrainRequest:
     return trainer_pb2.TrainRequest(
         request_id=f"job.train.{attempt}",
         colmap_uri=str(photos),
         output_uri=str(output),
         cache_policy=common_pb2.CACHE_POLICY_NEVER,
         options=trainer_pb2.TrainOptions(
-            max_steps=OPTIONS.max_steps,
+            max_steps=max_steps,
             max_gaussians=OPTIONS.max_gaussians,
-            checkpoint_seconds=OPTIONS.checkpoint_seconds,
+            checkpoint_seconds=checkpoint_seconds,
         ),
     )
 
 
 def kept(store: ArtifactStore, output: S3Uri) -> list[str]:
     return [entry.key for entry in store.list_objects(S3Uri(output.bucket, f"{output.key}.checkpoint"))]
-
-
-async def eventually(look: Callable[[], object], seconds: float = 30.0) -> None:
-    async with asyncio.timeout(seconds):
-        while True:
-            if await asyncio.to_thread(look):
-                return
-            await asyncio.sleep(0.05)
 
 
 async def frozen(process: psutil.Process, seconds: float) -> None:
@@ -162,7 +97,7 @@ async def assert_another_goes_on(
     second = await start()
     name = (await second.client.start(request)).name
     resumed = await second.until(name, lambda state: "resumed_from_step" in state.progress.metrics)
-    state = await second.client.wait(name, 60)
+    state = await second.client.wait(name, PATIENCE_SECONDS)
     assert resumed.progress.metrics["resumed_from_step"] >= STEPS_BEFORE
     assert state.response is not None
     artifacts = {artifact.path: artifact for artifact in state.response.result.artifacts}
@@ -198,6 +133,18 @@ async def test_a_killed_worker_s_training_goes_on_elsewhere_and_ends_with_the_sa
         await assert_another_goes_on(second, request_for(photos, output, 2), store, uninterrupted)
 
 
+async def test_a_kill_repeats_only_what_came_after_the_last_checkpoint_that_was_stored(
+    object_store: StoreSettings, photos: S3Uri, prefix: S3Uri, tmp_path: Path
+) -> None:
+    endless = [request_for(photos, prefix / "gaussian", attempt, max_steps=50_000) for attempt in (1, 2)]
+
+    lost = await lose(object_store, tmp_path, endless[0], endless[1])
+
+    assert lost.resumed_step == lost.stored_step
+    assert 0 < lost.resumed_step <= lost.killed_step
+    assert lost.stored_seconds >= OPTIONS.checkpoint_seconds
+
+
 async def test_a_worker_told_to_stop_keeps_its_training_and_ends_it_as_preempted(
     object_store: StoreSettings,
     photos: S3Uri,
@@ -211,12 +158,12 @@ async def test_a_worker_told_to_stop_keeps_its_training_and_ends_it_as_preempted
         first = await workers.enter_async_context(worker(object_store, tmp_path / "first"))
         name = await first.started(request_for(photos, output, 1))
         first.process.send_signal(signal.SIGTERM)
-        state = await first.client.wait(name, 25)  # less than the 30 s it may go on
+        state = await first.client.wait(name, PATIENCE_SECONDS)
         assert state.error is not None
         assert state.error.reason is Reason.PREEMPTED
         assert "goes on from there" in str(state.error)
         assert any(key.endswith("/manifest.json") for key in kept(store, output))
-        assert await asyncio.to_thread(first.process.wait, 30) == 0
+        assert await asyncio.to_thread(first.process.wait, PATIENCE_SECONDS) == 0
 
         async def second() -> Worker:
             return await workers.enter_async_context(worker(object_store, tmp_path / "second"))
@@ -228,7 +175,7 @@ async def test_a_cancelled_training_leaves_no_process_and_no_checkpoint(
     object_store: StoreSettings, photos: S3Uri, prefix: S3Uri, store: ArtifactStore, tmp_path: Path
 ) -> None:
     async with worker(object_store, tmp_path / "worker") as first:
-        name = await first.started(request_for(photos, prefix / "gaussian", 1))
+        name = await first.started(request_for(photos, prefix / "gaussian", 1, checkpoint_seconds=3600))
         child = first.child()
         await first.client.cancel(name)
         assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE

@@ -36,7 +36,8 @@ class ImageRow:
 class PointRow:
     xyz: tuple[float, float, float] = (0.0, 0.0, 2.0)
     rgb: tuple[int, int, int] = (10, 20, 30)
-    track: int = 2
+    track: tuple[int, ...] = (1, 1)
+    """Ids of the images it is seen in: an image has the id of its place, from 1."""
 
 
 def cameras_bin(rows: Sequence[CameraRow]) -> bytes:
@@ -62,7 +63,8 @@ def images_bin(rows: Sequence[ImageRow]) -> bytes:
 
 def points_bin(rows: Sequence[PointRow]) -> bytes:
     records = [
-        struct.pack("<Q3d3BdQ", i, *row.xyz, *row.rgb, 0.5, row.track) + struct.pack("<ii", 1, 0) * row.track
+        struct.pack("<Q3d3BdQ", i, *row.xyz, *row.rgb, 0.5, len(row.track))
+        + b"".join(struct.pack("<ii", image, 0) for image in row.track)
         for i, row in enumerate(rows, 1)
     ]
     return struct.pack("<Q", len(rows)) + b"".join(records)

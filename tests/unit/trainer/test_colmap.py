@@ -22,6 +22,9 @@ from tests.unit.trainer.colmap_files import (
 
 FILES = ("cameras.bin", "images.bin", "points3D.bin")
 NAN = float("nan")
+ONE_IMAGE = images_bin([ImageRow("a.jpg")])[8:]
+TWICE_THE_SAME_ID = struct.pack("<Q", 2) + ONE_IMAGE + ONE_IMAGE.replace(b"a.jpg", b"b.jpg")
+ENDLESS_TRACK = points_bin([PointRow(track=())])[:-8] + struct.pack("<Q", 2**64 - 1)
 
 
 def test_reads_intrinsics_pose_and_points(tmp_path: Path) -> None:
@@ -30,7 +33,7 @@ def test_reads_intrinsics_pose_and_points(tmp_path: Path) -> None:
         tmp_path,
         cameras=[CameraRow(7, parameters=(51.0, 52.0, 19.5, 14.5))],
         images=[ImageRow("a.jpg", quat=turn_about_z, translation=(1.0, 2.0, 3.0), camera_id=7)],
-        points=[PointRow((1.0, 2.0, 3.0), (9, 8, 7)), PointRow((4.0, 5.0, 6.0), (1, 2, 3), track=5)],
+        points=[PointRow((1.0, 2.0, 3.0), (9, 8, 7)), PointRow((4.0, 5.0, 6.0), (1, 2, 3), track=(1,) * 5)],
     )
 
     model = read_model(tmp_path)
@@ -57,6 +60,33 @@ def test_images_come_in_the_order_of_their_names(tmp_path: Path) -> None:
     write_model(tmp_path, images=[ImageRow("c.jpg"), ImageRow("a.jpg"), ImageRow("b.jpg")])
 
     assert [camera.name for camera in read_model(tmp_path).cameras] == ["a.jpg", "b.jpg", "c.jpg"]
+
+
+def test_observations_say_which_photo_shows_which_point_by_the_order_of_names(tmp_path: Path) -> None:
+    write_model(
+        tmp_path,
+        images=[ImageRow("c.jpg"), ImageRow("a.jpg"), ImageRow("b.jpg")],
+        points=[PointRow(track=(1, 2)), PointRow(track=()), PointRow(track=(3,))],
+    )
+
+    observations = read_model(tmp_path).observations
+
+    np.testing.assert_array_equal(observations, [[0, 0], [0, 2], [2, 1]])
+    assert observations.dtype == np.int32
+
+
+def test_a_photo_that_a_track_lists_twice_is_one_observation(tmp_path: Path) -> None:
+    write_model(
+        tmp_path, images=[ImageRow("a.jpg"), ImageRow("b.jpg")], points=[PointRow(track=(2, 1, 2, 1))]
+    )
+
+    np.testing.assert_array_equal(read_model(tmp_path).observations, [[0, 0], [0, 1]])
+
+
+def test_points_that_no_photo_shows_are_no_observations(tmp_path: Path) -> None:
+    write_model(tmp_path, points=[PointRow(track=())])
+
+    assert read_model(tmp_path).observations.shape == (0, 2)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -130,6 +160,7 @@ def test_cameras_that_can_not_be_trained_on_are_refused(tmp_path: Path, content:
         (images_bin([ImageRow("/a.jpg")]), "does not stay inside"),
         (images_bin([ImageRow("")]), "does not stay inside"),
         (images_bin([ImageRow("a.jpg")]).replace(b"a.jpg", b"\xff.jpg"), "not UTF-8"),
+        (TWICE_THE_SAME_ID, "two images have the id 1"),
     ],
 )
 def test_images_that_can_not_be_trained_on_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
@@ -144,6 +175,9 @@ def test_images_that_can_not_be_trained_on_are_refused(tmp_path: Path, content: 
     [
         (points_bin([]), "has no points"),
         (points_bin([PointRow(), PointRow((NAN, 0.0, 0.0))]), "1 of 2 points are not finite"),
+        (points_bin([PointRow(track=(1, 7))]), "seen in image 7, which images.bin does not have"),
+        (points_bin([PointRow(track=(-1,))]), "seen in image -1, which"),
+        (ENDLESS_TRACK, "points3D.bin is cut short"),
     ],
 )
 def test_points_that_can_not_be_trained_on_are_refused(tmp_path: Path, content: bytes, message: str) -> None:

@@ -21,7 +21,7 @@ def test_draft_trains_at_480_pixels_and_standard_at_960() -> None:
         ("max_gaussians", 10),
         ("max_image_side", 8),
         ("sh_degree", 4),
-        ("sh_interval", -0.1),
+        ("sh_schedule", (-0.1,)),
         ("ssim_weight", 1.5),
         ("ssim_weight", float("nan")),
         ("densify_until", 1.1),
@@ -55,5 +55,5 @@ def test_the_refusal_says_what_is_allowed() -> None:
 
 
 def test_densifying_must_not_end_before_it_begins() -> None:
-    with pytest.raises(InvalidField, match=r"densify_until: 0\.4 is less than densify_from"):
-        TrainOptions(densify_from=0.5, densify_until=0.4)
+    with pytest.raises(InvalidField, match=r"densify_until: 0\.4 is less than densify_start"):
+        TrainOptions(densify_start=0.5, densify_until=0.4)

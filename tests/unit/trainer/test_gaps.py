@@ -119,3 +119,30 @@ def test_cameras_in_any_pose_put_points_on_their_own_rays(tmp_path: Path) -> Non
     local = new @ turned[:3, :3].T + turned[:3, 3]
     np.testing.assert_allclose(local[:, 2], 4)
     assert (local[:, 0] > 0).all()
+
+
+def test_what_a_mask_ignores_is_not_filled(tmp_path: Path) -> None:
+    write_photo(tmp_path / "a.jpg", LEFT_RED_RIGHT_BLUE)
+    levels = np.full((SIDE, SIDE), 255, np.uint8)
+    levels[:, SIDE // 2 :] = 0
+    write_photo(tmp_path / "masks/a.jpg.png", levels)
+    photos = Photos(tmp_path, [camera()], max_side=SIDE, masks=tmp_path / "masks")
+
+    positions, _ = added(wall(2.0, -1, -0.5), photos)
+
+    assert len(positions) > 0
+    assert positions[:, 0].max() < 0
+
+
+def test_a_guess_that_lands_where_another_photo_is_ignored_is_not_contradicted_by_it(tmp_path: Path) -> None:
+    write_photo(tmp_path / "a.jpg", LEFT_RED_RIGHT_BLUE)
+    write_photo(tmp_path / "b.jpg", 255 - LEFT_RED_RIGHT_BLUE)
+    levels = np.zeros((SIDE, SIDE), np.uint8)
+    levels[0, 0] = 255
+    write_photo(tmp_path / "masks/b.jpg.png", levels)
+    cameras = [camera("a.jpg"), camera("b.jpg")]
+    photos = Photos(tmp_path, cameras, max_side=SIDE, masks=tmp_path / "masks")
+
+    positions, _ = added(wall(2.0, -1, -0.5), photos)
+
+    assert len(positions) > 100

@@ -6,7 +6,7 @@ from scipy.special import expit
 
 from splatworks_common.cameras import Camera
 from splatworks_common.splats import SH_C0, Splats
-from splatworks_trainer.initial import scene_scale, splats_from_points
+from splatworks_trainer.initial import FirstLook, scene_scale, splats_from_points
 
 
 def camera_at(x: float, y: float, z: float) -> Camera:
@@ -15,13 +15,23 @@ def camera_at(x: float, y: float, z: float) -> Camera:
     return Camera("a.jpg", viewmat, 100.0, 100.0, 50.0, 50.0, 100, 100)
 
 
-def start(points: object, *, cameras: list[Camera] | None = None, max_gaussians: int = 1000) -> Splats:
+RECIPE = FirstLook(opacity=0.1, shrink=1.0)
+
+
+def start(
+    points: object,
+    *,
+    cameras: list[Camera] | None = None,
+    max_gaussians: int = 1000,
+    look: FirstLook = RECIPE,
+) -> Splats:
     positions = np.asarray(points, np.float64)
     colors = np.tile(np.array([[255, 128, 0]], np.uint8), (len(positions), 1))
     return splats_from_points(
         positions,
         colors,
         cameras or [camera_at(0, 0, -10)],
+        look=look,
         sh_degree=3,
         max_gaussians=max_gaussians,
         rng=np.random.default_rng(0),
@@ -35,6 +45,15 @@ def test_a_gaussian_is_as_wide_as_the_gaps_to_its_three_neighbours() -> None:
 
     expected = np.sqrt((0.1**2 + 0.2**2 + 0.2**2) / 3)
     np.testing.assert_allclose(np.exp(splats.log_scales[0]), [expected] * 3, rtol=1e-5)
+
+
+def test_the_first_look_makes_gaussians_smaller_and_more_opaque() -> None:
+    corners = [[0, 0, 0], [1, 0, 0]]
+
+    wide, narrow = start(corners), start(corners, look=FirstLook(opacity=0.5, shrink=10.0))
+
+    np.testing.assert_allclose(np.exp(narrow.log_scales), np.exp(wide.log_scales) / 10, rtol=1e-5)
+    np.testing.assert_allclose(expit(narrow.opacities), 0.5, rtol=1e-6)
 
 
 def test_opacity_and_colour_are_those_of_the_recipe() -> None:

@@ -21,13 +21,13 @@ def test_photos_grow_by_the_schedule() -> None:
 
 
 def test_sh_bands_join_one_by_one_up_to_the_degree() -> None:
-    course = schedule(options=replace(OPTIONS, sh_degree=2, sh_interval=0.25))
+    course = schedule(options=replace(OPTIONS, sh_degree=2, sh_schedule=(0.25, 0.5, 0.75)))
 
     assert [course.sh_degree(step) for step in (0, 249, 250, 500, 999)] == [0, 0, 1, 2, 2]
 
 
 def test_sh_bands_can_train_from_the_start() -> None:
-    assert schedule(options=replace(OPTIONS, sh_interval=0.0)).sh_degree(0) == 3
+    assert schedule(options=replace(OPTIONS, sh_schedule=())).sh_degree(0) == 3
 
 
 def test_only_the_rate_of_the_means_decays() -> None:
@@ -49,7 +49,7 @@ def test_rate_scale_multiplies_every_rate() -> None:
 
 
 def test_rounds_of_densifying_are_evenly_spaced() -> None:
-    course = schedule(options=replace(OPTIONS, densify_from=0.1, densify_until=0.5, densify_rounds=5))
+    course = schedule(options=replace(OPTIONS, densify_start=0.1, densify_until=0.5, densify_rounds=5))
 
     assert [s + 1 for s in range(1000) if course.densifies_after(s)] == [100, 200, 300, 400, 500]
 
@@ -84,9 +84,10 @@ def test_a_complete_run_settles_at_full_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("photos", "steps"), [(50, 2000), (200, 4000), (18, 1200), (1, 1000), (10_000, 10_000)]
+    ("photos", "steps"),
+    [(50, 2000), (24, 2000), (200, 4000), (18, 1500), (6, 1000), (1, 1000), (10_000, 10_000)],
 )
-def test_steps_grow_with_the_root_of_the_number_of_photos(photos: int, steps: int) -> None:
+def test_few_photos_get_fewer_steps_and_many_get_more(photos: int, steps: int) -> None:
     assert planned_steps(TrainOptions(steps_for_50_photos=2000), photos) == steps
 
 

@@ -7,8 +7,8 @@ import pytest
 from scipy.special import expit, logit
 
 from splatworks_common.splats import Splats
+from splatworks_trainer.adc import AdaptiveDensityControl
 from splatworks_trainer.engine import Edit, Statistics
-from splatworks_trainer.strategy import AdaptiveDensityControl
 
 ADC = AdaptiveDensityControl(
     max_gaussians=100, whole_budget_at=0, grow_gradient=0.1, split_length=1.0, prune_opacity=0.005

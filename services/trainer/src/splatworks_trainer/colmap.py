@@ -11,12 +11,13 @@ Format: https://colmap.github.io/format.html#binary-file-format (little-endian, 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
@@ -27,10 +28,11 @@ _SIMPLE_PINHOLE, _PINHOLE = 0, 1
 _PARAMETERS_BY_MODEL = {_SIMPLE_PINHOLE: 3, _PINHOLE: 4}
 _CAMERA = struct.Struct("<iiQQ")  # camera id, model id, width, height; then the parameters
 _IMAGE = struct.Struct("<i4d3di")  # image id, quaternion wxyz, translation, camera id; then name, 2D points
-_POINT = struct.Struct("<Q3d3BdQ")  # point id, xyz, rgb, error, track length; then the track
+_POINT = np.dtype([("id", "<u8"), ("xyz", "<f8", 3), ("rgb", "u1", 3), ("error", "<f8"), ("track", "<u8")])
+_TRACK_LENGTH = struct.Struct("<43xQ")  # all of a point but its last field; then the track
+_TRACK_ELEMENT = np.dtype([("image", "<i4"), ("point2d", "<i4")])
 _COUNT = struct.Struct("<Q")
 _POINT2D_BYTES = 24
-_TRACK_ELEMENT_BYTES = 8
 _MAX_IMAGE_SIDE = 100_000
 
 
@@ -43,11 +45,14 @@ class ColmapModel:
             photo.
         points: Sparse points in world units, ``[P, 3]`` float64.
         colors: Their red, green, blue, ``[P, 3]`` uint8.
+        observations: Which photo shows which point, ``[T, 2]`` int32: an index into ``points`` and one into
+            ``cameras``. Ascending, each pair once.
     """
 
     cameras: tuple[Camera, ...]
     points: NDArray[np.float64]
     colors: NDArray[np.uint8]
+    observations: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -69,32 +74,38 @@ def read_model(folder: Path) -> ColmapModel:
             what.
     """
     intrinsics = _read_cameras(folder / "cameras.bin")
-    cameras = _read_images(folder / "images.bin", intrinsics)
-    points, colors = _read_points(folder / "points3D.bin")
-    return ColmapModel(cameras, points, colors)
+    cameras_by_id = _read_images(folder / "images.bin", intrinsics)
+    image_ids = sorted(cameras_by_id, key=lambda image_id: cameras_by_id[image_id].name)
+    points, colors, observations = _read_points(folder / "points3D.bin", image_ids)
+    return ColmapModel(tuple(cameras_by_id[image_id] for image_id in image_ids), points, colors, observations)
 
 
 class _Cursor:
-    """Walks through one binary file and refuses to read beyond its end."""
+    """Walks through one binary file and refuses to read beyond its end.
+
+    Attributes:
+        name: The file's name.
+        offset: How many bytes have been read.
+    """
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise InputNotFound(f"{path.name} is missing from the COLMAP model; run sfm again")
         self.name = path.name
+        self.offset = 0
         self._data = path.read_bytes()
-        self._offset = 0
 
     def read(self, layout: struct.Struct) -> tuple[Any, ...]:
         self._require(layout.size)
-        values = layout.unpack_from(self._data, self._offset)
-        self._offset += layout.size
+        values = layout.unpack_from(self._data, self.offset)
+        self.offset += layout.size
         return values
 
     def read_name(self) -> str:
-        end = self._data.find(b"\0", self._offset)
+        end = self._data.find(b"\0", self.offset)
         if end < 0:
             raise self._cut_short()
-        raw, self._offset = self._data[self._offset : end], end + 1
+        raw, self.offset = self._data[self.offset : end], end + 1
         try:
             return raw.decode()
         except UnicodeDecodeError as error:
@@ -102,21 +113,26 @@ class _Cursor:
 
     def skip(self, count: int, size: int) -> None:
         self._require(count * size)
-        self._offset += count * size
+        self.offset += count * size
 
     def records(self, least_bytes: int) -> Iterator[int]:
         """Reads a count, checks that so many records of ``least_bytes`` can follow, and counts them off."""
         (count,) = self.read(_COUNT)
         self._require(count * least_bytes)
         yield from range(count)
-        if self._offset != len(self._data):
-            extra = len(self._data) - self._offset
+        if self.offset != len(self._data):
+            extra = len(self._data) - self.offset
             raise InputInvalid(
                 f"{self.name} has {extra} bytes after its {count} records; it is not a COLMAP file"
             )
 
+    def gather(self, offsets: NDArray[np.int64], dtype: np.dtype[np.void]) -> NDArray[np.void]:
+        """The records that begin at ``offsets``, which must have been read or skipped."""
+        data = np.frombuffer(self._data, np.uint8)
+        return sliding_window_view(data, dtype.itemsize)[offsets].view(dtype)[:, 0]
+
     def _require(self, size: int) -> None:
-        if self._offset + size > len(self._data):
+        if self.offset + size > len(self._data):
             raise self._cut_short()
 
     def _cut_short(self) -> InputInvalid:
@@ -147,11 +163,13 @@ def _read_cameras(path: Path) -> dict[int, _Intrinsics]:
     return cameras
 
 
-def _read_images(path: Path, intrinsics: dict[int, _Intrinsics]) -> tuple[Camera, ...]:
+def _read_images(path: Path, intrinsics: dict[int, _Intrinsics]) -> dict[int, Camera]:
+    """The camera of each image by the image's id."""
     cursor = _Cursor(path)
-    cameras: dict[str, Camera] = {}
+    cameras: dict[int, Camera] = {}
+    names: set[str] = set()
     for _ in cursor.records(_IMAGE.size + 1 + _COUNT.size):
-        _, qw, qx, qy, qz, tx, ty, tz, camera_id = cursor.read(_IMAGE)
+        image_id, qw, qx, qy, qz, tx, ty, tz, camera_id = cursor.read(_IMAGE)
         name = cursor.read_name()
         (points,) = cursor.read(_COUNT)
         cursor.skip(points, _POINT2D_BYTES)
@@ -159,17 +177,20 @@ def _read_images(path: Path, intrinsics: dict[int, _Intrinsics]) -> tuple[Camera
             raise InputInvalid(
                 f"{path.name}: image {name} names camera {camera_id}, which cameras.bin does not have"
             )
-        if name in cameras:
+        if name in names:
             raise InputInvalid(f"{path.name}: two images are called {name}")
+        if image_id in cameras:
+            raise InputInvalid(f"{path.name}: two images have the id {image_id}")
         _check_name(path, name)
         viewmat = _viewmat(path, name, (qw, qx, qy, qz), (tx, ty, tz))
         lens = intrinsics[camera_id]
-        cameras[name] = Camera(name, viewmat, lens.fx, lens.fy, lens.cx, lens.cy, lens.width, lens.height)
+        names.add(name)
+        cameras[image_id] = Camera(name, viewmat, lens.fx, lens.fy, lens.cx, lens.cy, lens.width, lens.height)
     if not cameras:
         raise InputInvalid(
             f"{path.name} has no registered images; run sfm again with more overlapping photos"
         )
-    return tuple(cameras[name] for name in sorted(cameras))
+    return cameras
 
 
 def _check_name(path: Path, name: str) -> None:
@@ -191,20 +212,49 @@ def _viewmat(
     return viewmat
 
 
-def _read_points(path: Path) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+def _read_points(
+    path: Path, image_ids: Sequence[int]
+) -> tuple[NDArray[np.float64], NDArray[np.uint8], NDArray[np.int32]]:
+    """Positions, colours and observations; ``image_ids`` are in the order of the cameras."""
     cursor = _Cursor(path)
-    positions, colors = [], []
-    for _ in cursor.records(_POINT.size):
-        _, x, y, z, red, green, blue, _, track = cursor.read(_POINT)
-        cursor.skip(track, _TRACK_ELEMENT_BYTES)
-        positions.append((x, y, z))
-        colors.append((red, green, blue))
-    if not positions:
+    starts, lengths = [], []
+    # Each length tells where the next point begins, so these are walked through; the rest is cut out at once.
+    for _ in cursor.records(_POINT.itemsize):
+        starts.append(cursor.offset)
+        (length,) = cursor.read(_TRACK_LENGTH)
+        lengths.append(length)
+        cursor.skip(length, _TRACK_ELEMENT.itemsize)
+    if not starts:
         raise InputInvalid(
             f"{path.name} has no points: the photos share nothing to start from; run sfm again"
         )
-    points = np.array(positions, np.float64)
+    records = cursor.gather(np.array(starts), _POINT)
+    points = np.ascontiguousarray(records["xyz"])
     bad = np.count_nonzero(~np.isfinite(points).all(axis=1))
     if bad:
         raise InputInvalid(f"{path.name}: {bad} of {len(points)} points are not finite")
-    return points, np.array(colors, np.uint8)
+    first = np.array(starts) + _POINT.itemsize
+    observations = _read_tracks(cursor, first, np.array(lengths), image_ids)
+    return points, np.ascontiguousarray(records["rgb"]), observations
+
+
+def _read_tracks(
+    cursor: _Cursor, starts: NDArray[np.int64], lengths: NDArray[np.int64], image_ids: Sequence[int]
+) -> NDArray[np.int32]:
+    """The observations of points whose tracks begin at ``starts`` in the file."""
+    points = np.repeat(np.arange(len(starts)), lengths)
+    nth = np.arange(len(points)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    seen_in = cursor.gather(starts[points] + nth * _TRACK_ELEMENT.itemsize, _TRACK_ELEMENT)["image"]
+    ascending = np.argsort(image_ids)
+    ids = np.array(image_ids)[ascending]
+    place = np.minimum(np.searchsorted(ids, seen_in), len(ids) - 1)
+    unknown = np.flatnonzero(ids[place] != seen_in)
+    if len(unknown):
+        raise InputInvalid(
+            f"{cursor.name}: a point is seen in image {seen_in[unknown[0]]}, which images.bin does not have"
+        )
+    # COLMAP may list a photo twice for one point, where two of its features were matched to it. (np.unique
+    # does the same in twenty times the time.)
+    pairs = np.sort(points * len(ids) + ascending[place])
+    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+    return np.stack(np.divmod(pairs, len(ids)), axis=1).astype(np.int32)

@@ -16,19 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatworks_common.cameras import Camera
-from splatworks_common.reasons import Internal
 from splatworks_common.splats import Splats
-from splatworks_rasterizer import Rates, Statistics, StepResult
+from splatworks_rasterizer import Objective, Rates, Statistics, StepResult
 
 __all__ = [
     "Edit",
     "Engine",
     "EngineFactory",
     "EngineState",
+    "Objective",
     "Rates",
     "Statistics",
     "StepResult",
-    "require_finite",
+    "not_finite",
 ]
 
 EngineState = Mapping[str, NDArray[np.generic]]
@@ -60,9 +60,41 @@ class Engine(Protocol):
         """The picture from ``camera`` over black, ``[H, W, 3]``, not clipped."""
 
     def step(
-        self, camera: Camera, photo: NDArray[np.uint8], rates: Rates, *, sh_degree: int, ssim_weight: float
+        self,
+        camera: Camera,
+        photo: NDArray[np.uint8],
+        rates: Rates,
+        objective: Objective,
+        *,
+        mask: NDArray[np.uint8] | None = None,
+        exposure: NDArray[np.float32] | None = None,
     ) -> StepResult:
-        """Optimises with one photo, ``[H, W, 3]`` of the camera's size, and SH bands up to ``sh_degree``."""
+        """Optimises with one photo.
+
+        Args:
+            camera: The photo's camera.
+            photo: ``[H, W, 3]`` of the camera's size.
+            rates: Learning rates of this step.
+            objective: The loss, and how the picture is formed.
+            mask: ``[H, W]``; where it is 0 the photo says nothing.
+            exposure: ``[3, 4]``; the photo is compared with the picture's colours c as exposure @ (c, 1).
+        """
+
+    def blended(self, camera: Camera, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """For each Gaussian the sum over pixels of its blending weight times the pixel's value, ``[N]``.
+
+        With values of one it is the Gaussian's significance in this view.
+
+        Args:
+            camera: From where.
+            values: ``[H, W]``.
+        """
+
+    def perturb(self, length: float, seed: int) -> None:
+        """Moves the means of faint Gaussians by Sigma xi times ``length``, xi normal and ruled by ``seed``.
+
+        3DGS-MCMC's exploration (Kheradmand et al. 2024, equation 8).
+        """
 
     def statistics(self) -> Statistics:
         """What the views since the last ``apply`` (or the start) have seen of each Gaussian."""
@@ -87,30 +119,23 @@ class Engine(Protocol):
 class EngineFactory(Protocol):
     """Makes engines; an engine's class is one."""
 
-    def __call__(self, splats: Splats, *, capacity: int, threads: int) -> Engine:
+    def __call__(self, splats: Splats, *, capacity: int, threads: int, antialiased: bool = False) -> Engine:
         """An engine that starts from ``splats``.
 
         Args:
             splats: The Gaussians to start from; their SH degree is the highest that can be trained.
             capacity: The most Gaussians there will ever be.
             threads: CPU threads it may use.
+            antialiased: Whether Gaussians smaller than a pixel grow fainter instead of wider (Mip-Splatting).
         """
 
 
-def require_finite(splats: Splats, step: int) -> None:
-    """Checks that every parameter is a number.
-
-    Raises:
-        Internal: Some are NaN or infinite; the message says the step, which ones, and of how many Gaussians.
-    """
+def not_finite(splats: Splats) -> str:
+    """Which parameters are NaN or infinite, of how many Gaussians ("means of 3, quats of 1"); "" for none."""
     found = []
     for parameter in fields(splats):
         values = getattr(splats, parameter.name)
         bad = np.count_nonzero(~np.isfinite(values).reshape(len(values), values[:1].size).all(axis=1))
         if bad:
             found.append(f"{parameter.name} of {bad}")
-    if found:
-        raise Internal(
-            f"training step {step}: not finite are {', '.join(found)} of {len(splats)} Gaussians; "
-            "please report this with the run's training.log"
-        )
+    return ", ".join(found)

@@ -1,33 +1,75 @@
 """The optimisation loop: one photo a step, with edits and evaluations where the schedule has them.
 
 It works with any engine and any strategy, and is deterministic: what it does depends on its arguments alone.
-So a run that is cut short and goes on from its last checkpoint ends as if it had not been.
+So a run that is cut short and goes on from its last checkpoint ends as if it had not been. A run that goes
+astray is set back once to where it was sound and goes on with half the rates.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from splatworks_common.checkpoints import Checkpoint
+from splatworks_common.live import LiveArtifacts
 from splatworks_common.progress import Report, Update
 from splatworks_common.reasons import InputInvalid, Internal
 from splatworks_common.splats import Splats
-from splatworks_trainer.engine import Engine, StepResult, require_finite
-from splatworks_trainer.evaluate import evaluate
+from splatworks_trainer.config import Background, PlateauMetric
+from splatworks_trainer.engine import Engine, Objective, StepResult, not_finite
+from splatworks_trainer.evaluate import Evaluation, evaluate
+from splatworks_trainer.exposure import Exposures
 from splatworks_trainer.log import TrainingLog
-from splatworks_trainer.schedule import Schedule
-from splatworks_trainer.state import Kept, Position, RunState, write_state
+from splatworks_trainer.preview import PREVIEW_NAME, PREVIEW_SECONDS, preview_camera, preview_jpeg
+from splatworks_trainer.safe_point import SafePoint
+from splatworks_trainer.schedule import Course, scaled
+from splatworks_trainer.state import Ending, Kept, Position, RunState, write_state
 from splatworks_trainer.stopping import StopReason, StopRule
 from splatworks_trainer.strategy import Strategy
 from splatworks_trainer.views import Photos
+from splatworks_trainer.watch import Diverged, followed
 
 _REPORTS = 200
 """How many times over a whole run progress is reported and logged."""
+
+_RATE_FACTOR = 0.5
+"""Factor on the learning rates after a run went astray."""
+
+_GIANT = 1e3
+"""A standard deviation of so many scene scales is no part of a scene any more."""
+
+
+class Astray(Internal):
+    """Training went astray, and setting it back did not help."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the loop is given beside the work itself.
+
+    Attributes:
+        threads: CPU threads to use.
+        report: Told of progress.
+        log: Written to.
+        checkpoint: Keeps the state every ``checkpoint_seconds``.
+        live: Where a preview is shown now and then; it decides nothing.
+        scratch: A folder of the run's own.
+        known: The points whose surroundings count as covered; none where plain PSNR and SSIM are enough.
+    """
+
+    threads: int
+    report: Report
+    log: TrainingLog
+    checkpoint: Checkpoint
+    live: LiveArtifacts
+    scratch: Path
+    known: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -38,29 +80,30 @@ class Fit:
         splats: The Gaussians of the best evaluation after their number was fixed; without held-out photos
             the last ones.
         step: After how many steps they were taken.
-        steps: How many steps were done in all.
-        stop_reason: Why no more were done.
+        ending: How the run ended.
+        exposures: The photos' exposures at its end, where they are learned.
+        rate_factor: Factor that the learning rates had at its end.
+        rng: The source of all random choices still to come.
     """
 
     splats: Splats
     step: int
-    steps: int
-    stop_reason: StopReason
+    ending: Ending
+    exposures: Exposures | None
+    rate_factor: float
+    rng: np.random.Generator
 
 
 def fit(
     engine: Engine,
     strategy: Strategy,
-    schedule: Schedule,
+    course: Course,
     photos: Photos,
-    *,
+    training: Sequence[int],
     start: Position,
-    threads: int,
-    report: Report,
-    log: TrainingLog,
-    checkpoint: Checkpoint,
+    around: Surroundings,
 ) -> Fit:
-    """Optimises the engine's Gaussians until the schedule ends or the stop rule says so.
+    """Optimises the engine's Gaussians until the course ends or the stop rule says so.
 
     Held-out photos never train. They do decide when to stop and which model is kept, so their figures are
     those of a validation set: slightly on the good side.
@@ -68,75 +111,242 @@ def fit(
     Args:
         engine: What renders and optimises, in the state that belongs to ``start``.
         strategy: Where Gaussians are added and removed.
-        schedule: What each step uses.
+        course: What each step uses.
         photos: The photos.
+        training: Those to train on, by index.
         start: Where to begin; its ``rng`` is used up.
-        threads: CPU threads to use.
-        report: Told of progress.
-        log: Written to.
-        checkpoint: Keeps the state every ``checkpoint_seconds``.
+        around: Where progress, log and states go.
 
     Raises:
         InputInvalid: No photo is left to train on.
         Preempted: The worker is stopping and the state is kept.
-        Internal: A parameter, a loss or a render is not finite; the message names it and the step.
+        Astray: Training went astray twice; the message says what was seen, and at which step.
     """
-    if not photos.training:
+    if not training:
         raise InputInvalid(f"all {len(photos)} photos are held out; training needs at least one")
-    rng, kept, figures = start.rng, start.kept, dict(start.figures)
-    order = _Shuffled(photos.training, rng, start.round)
-    stop_rule = StopRule(schedule.options, start.seen)
-    stop: StopReason | None = None
-    resumed = {"resumed_from_step": start.step} if start.step else {}
-    if resumed:
-        message = f"Continued from step {start.step:,}"
-        report(_update(start.step, schedule, message, figures | resumed, start.step))
-
-    for step in range(start.step, schedule.steps):
-        if checkpoint.due(schedule.options.checkpoint_seconds):
-            position = Position(rng, step, tuple(order.round), stop_rule.seen, kept, dict(figures))
-            checkpoint.save(partial(write_state, RunState(position, engine.state(), log.seconds, log.text())))
-
-        size = schedule.image_size(step)
-        camera, photo = photos.at(order.next(), size)
-        result = engine.step(
-            camera,
-            photo,
-            schedule.rates(step),
-            sh_degree=schedule.sh_degree(step),
-            ssim_weight=schedule.options.ssim_weight,
+    work = _Work(engine, strategy, course, photos, training, around, SafePoint(around.scratch), start.step)
+    try:
+        return _Loop(work, start).run()
+    except Diverged as first:
+        state = work.safe_point.load()
+        if state is None or start.rate_factor < 1:
+            raise Astray(_astray(first)) from first
+        engine.restore(state.engine)
+        position = replace(state.position, rate_factor=_RATE_FACTOR)
+        around.log.write(
+            "restart", course=course.name, step=position.step, why=str(first), rate_factor=_RATE_FACTOR
         )
-        _require_finite_result(result, engine, camera.name, step)
+    try:
+        return _Loop(work, position).run()
+    except Diverged as second:
+        raise Astray(_astray(second)) from second
 
-        if schedule.densifies_after(step):
-            splats = _finite_splats(engine, step)
-            edit = strategy.plan(engine.statistics(), splats, step, rng)
-            engine.apply(edit)
-            removed = int(np.count_nonzero(~edit.keep))
-            log.write("edit", step=step + 1, removed=removed, added=len(edit.append), gaussians=engine.count)
 
-        if photos.held_out and schedule.evaluates_after(step):
-            splats = _finite_splats(engine, step)
-            quality = evaluate(engine, photos, photos.held_out, threads=threads)
-            log.write(
-                "evaluation", step=step + 1, psnr=quality.psnr, ssim=quality.ssim, gaussians=engine.count
+@dataclass(frozen=True)
+class _Work:
+    """What stays the same when a run is set back; ``resumed`` is the step it was resumed from, or 0."""
+
+    engine: Engine
+    strategy: Strategy
+    course: Course
+    photos: Photos
+    training: Sequence[int]
+    around: Surroundings
+    safe_point: SafePoint
+    resumed: int
+
+
+class _Loop:
+    """One run from a position to the end; see ``fit``."""
+
+    def __init__(self, work: _Work, start: Position) -> None:
+        self._engine, self._strategy, self._course = work.engine, work.strategy, work.course
+        self._photos, self._training = work.photos, work.training
+        self._around, self._safe_point, self._resumed = work.around, work.safe_point, work.resumed
+        self._start = start
+        self._preview_camera = preview_camera(self._photos.cameras)
+        self._rng = start.rng
+        self._order = _Shuffled(self._training, start.rng, start.round)
+        self._stop_rule = StopRule(self._course.options, start.seen)
+        self._kept, self._trend = start.kept, start.trend
+        self._exposures = _exposures(self._course, self._photos, start)
+        self._figures = dict(start.figures)
+        if self._resumed:
+            self._figures["resumed_from_step"] = self._resumed
+
+    def run(self) -> Fit:
+        """See ``fit``."""
+        course, checkpoint = self._course, self._around.checkpoint
+        if self._resumed == self._start.step > 0:
+            self._tell(self._resumed, f"Continued from step {self._resumed:,}")
+        stop: StopReason | None = None
+        step = self._start.step - 1
+        for step in range(self._start.step, course.steps):
+            if checkpoint.due(course.options.checkpoint_seconds):
+                checkpoint.save(partial(write_state, self._state(step)))
+            if self._around.live.due(PREVIEW_SECONDS):
+                self._around.live.put(PREVIEW_NAME, preview_jpeg(self._engine.render, self._preview_camera))
+            if step == self._start.step or course.safe_before(step):
+                self._require_sound(self._engine.splats(), step)
+                if self._trend.is_sound:
+                    self._safe_point.save(self._state(step))
+            result = self._step(step)
+            if course.densifies_after(step):
+                self._densify(step)
+            if self._photos.held_out and course.evaluates_after(step):
+                stop = self._evaluate(step)
+            self._figures["gaussians"] = self._engine.count
+            if (step + 1) % max(1, course.steps // _REPORTS) == 0:
+                self._tell(step + 1, course.message(step))
+                self._log_progress(step, result)
+            if stop:
+                break
+        best = self._best(step)
+        ending = Ending(step + 1, stop or StopReason.MAX_STEPS)
+        return Fit(best.splats, best.step, ending, self._exposures, self._start.rate_factor, self._rng)
+
+    def _step(self, step: int) -> StepResult:
+        course, size = self._course, self._course.image_size(step)
+        rates = scaled(course.rates(step), self._start.rate_factor * self._strategy.rate_factor)
+        index = self._order.next()
+        view = self._photos.at(index, size)
+        result = self._engine.step(
+            view.camera,
+            view.photo,
+            rates,
+            self._objective(step),
+            mask=None if view.mask is None else view.mask.view(np.uint8),
+            exposure=self._exposures[index] if self._exposures else None,
+        )
+        self._require_finite_loss(result, view.camera.name, step)
+        if self._exposures and result.exposure_gradient is not None:
+            self._exposures.learn(index, result.exposure_gradient, course.exposure_rate(step), self._training)
+        if length := self._strategy.exploration(rates.means):
+            self._engine.perturb(length, int(self._rng.integers(2**63)))
+        self._trend = followed(self._trend, result.mse, size, step)
+        return result
+
+    def _objective(self, step: int) -> Objective:
+        options, penalties = self._course.options, self._strategy.penalties
+        assert options.ssim_weight is not None, "the options are settled"
+        return Objective(
+            sh_degree=self._course.sh_degree(step),
+            ssim_weight=options.ssim_weight,
+            background=_colour(options.background, self._rng),
+            opacity_penalty=penalties.opacity,
+            scale_penalty=penalties.scale / self._course.scene_scale,
+        )
+
+    def _densify(self, step: int) -> None:
+        splats = self._engine.splats()
+        self._require_sound(splats, step)
+        edit = self._strategy.plan(self._engine.statistics(), splats, step, self._rng)
+        self._engine.apply(edit)
+        self._around.log.write(
+            "edit",
+            course=self._course.name,
+            step=step + 1,
+            removed=int(np.count_nonzero(~edit.keep)),
+            added=len(edit.append),
+            gaussians=self._engine.count,
+        )
+
+    def _evaluate(self, step: int) -> StopReason | None:
+        splats = self._engine.splats()
+        self._require_sound(splats, step)
+        around, photos = self._around, self._photos
+        quality = evaluate(self._engine, photos, photos.held_out, threads=around.threads, known=around.known)
+        figures = {"psnr": quality.psnr, "ssim": quality.ssim}
+        if quality.covered_psnr is not None:
+            figures["covered_psnr"] = quality.covered_psnr
+        around.log.write(
+            "evaluation", course=self._course.name, step=step + 1, **figures, gaussians=self._engine.count
+        )
+        self._figures |= figures
+        verdict = self._stop_rule.look(
+            self._watched(quality),
+            psnr=quality.psnr,
+            complete=self._course.complete_after(step),
+            settled=self._course.settled_after(step),
+        )
+        if verdict.keep:
+            self._kept = Kept(splats, step + 1)
+        return verdict.stop
+
+    def _watched(self, quality: Evaluation) -> float:
+        """The figure that plateaus are seen in; with learned exposures PSNR is compensated, too."""
+        options = self._course.options
+        figure: float | None = quality.compensated_psnr if options.exposure else quality.psnr
+        if options.plateau_metric is PlateauMetric.COVERED_PSNR:
+            figure = quality.covered_psnr
+        elif options.plateau_metric is PlateauMetric.SSIM:
+            figure = quality.ssim
+        return quality.psnr if figure is None else figure
+
+    def _best(self, step: int) -> Kept:
+        if self._kept and self._course.keeps_best:
+            return self._kept
+        splats = self._engine.splats()
+        self._require_sound(splats, step)
+        return Kept(splats, step + 1)
+
+    def _state(self, step: int) -> RunState:
+        position = replace(
+            self._start,
+            step=step,
+            round=tuple(self._order.round),
+            seen=self._stop_rule.seen,
+            kept=self._kept,
+            figures=dict(self._figures),
+            exposures=self._exposures.state() if self._exposures else {},
+            trend=self._trend,
+        )
+        log = self._around.log
+        return RunState(position, self._engine.state(), log.seconds, log.text())
+
+    def _require_finite_loss(self, result: StepResult, photo: str, step: int) -> None:
+        """Ends at the first loss that is not a number, with the name of what spoiled it."""
+        if not (math.isfinite(result.loss) and math.isfinite(result.mse)):
+            self._require_sound(self._engine.splats(), step)
+            raise Diverged(
+                f"training step {step}: the loss on photo {photo} is {result.loss}, "
+                "though all splats are finite"
             )
-            figures |= {"psnr": quality.psnr, "ssim": quality.ssim}
-            verdict = stop_rule.look(
-                quality.psnr, complete=schedule.complete_after(step), settled=schedule.settled_after(step)
+
+    def _require_sound(self, splats: Splats, step: int) -> None:
+        if found := not_finite(splats):
+            raise Diverged(f"training step {step}: not finite are {found} of {len(splats)} Gaussians")
+        giants = np.count_nonzero(splats.log_scales.max(axis=1) > np.log(_GIANT * self._course.scene_scale))
+        if giants > len(splats) // 100:
+            raise Diverged(
+                f"training step {step}: {giants} of {len(splats)} Gaussians are {_GIANT:.0f} times as large "
+                "as the scene"
             )
-            kept = Kept(splats, step + 1) if verdict.keep else kept
-            stop = verdict.stop
 
-        figures["gaussians"] = engine.count
-        if (step + 1) % max(1, schedule.steps // _REPORTS) == 0:
-            report(_update(step + 1, schedule, _message(size), figures | resumed, start.step))
-            log.write("progress", step=step + 1, loss=result.loss, mse=result.mse, image_size=size, **figures)
-        if stop:
-            break
+    def _log_progress(self, step: int, result: StepResult) -> None:
+        figures = {name: value for name, value in self._figures.items() if name != "resumed_from_step"}
+        self._around.log.write(
+            "progress",
+            course=self._course.name,
+            step=step + 1,
+            loss=result.loss,
+            mse=result.mse,
+            image_size=self._course.image_size(step),
+            **figures,
+        )
 
-    best = kept or Kept(_finite_splats(engine, step), step + 1)
-    return Fit(best.splats, best.step, step + 1, stop or StopReason.MAX_STEPS)
+    def _tell(self, done: int, message: str) -> None:
+        self._around.report(
+            Update(
+                self._course.name,
+                done,
+                self._course.steps,
+                message,
+                self._figures,
+                "steps",
+                self._resumed,
+            )
+        )
 
 
 class _Shuffled:
@@ -154,28 +364,22 @@ class _Shuffled:
         return self.round.pop(0)
 
 
-def _finite_splats(engine: Engine, step: int) -> Splats:
-    splats = engine.splats()
-    require_finite(splats, step)
-    return splats
+def _colour(background: Background, rng: np.random.Generator) -> tuple[float, float, float]:
+    if background is Background.RANDOM:
+        red, green, blue = rng.random(3)
+        return float(red), float(green), float(blue)
+    value = 1.0 if background is Background.WHITE else 0.0
+    return value, value, value
 
 
-def _require_finite_result(result: StepResult, engine: Engine, photo: str, step: int) -> None:
-    """Stops at the first loss that is not a number, with the name of what spoiled it."""
-    if not (math.isfinite(result.loss) and math.isfinite(result.mse)):
-        require_finite(engine.splats(), step)
-        raise Internal(
-            f"training step {step}: the loss on photo {photo} is {result.loss}, though all splats are finite"
-        )
+def _exposures(course: Course, photos: Photos, start: Position) -> Exposures | None:
+    if not course.options.exposure:
+        return None
+    return Exposures.restored(start.exposures, len(photos)) if start.exposures else Exposures(len(photos))
 
 
-def _update(
-    done: int, schedule: Schedule, message: str, figures: Mapping[str, float], resumed: int
-) -> Update:
-    return Update("train", done, schedule.steps, message, figures, "steps", resumed)
-
-
-def _message(size: float) -> str:
-    if size < 0.5:
-        return "Learning the coarse shape"
-    return "Adding detail" if size < 1 else "Refining at full size"
+def _astray(error: Diverged) -> str:
+    return (
+        f"{error}. Half the learning rates did not help, or there was nothing to go back to: the cameras or "
+        "photos may be wrong. Look at the model in colmap/, and report this with the run's training.log"
+    )

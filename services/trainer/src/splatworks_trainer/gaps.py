@@ -4,7 +4,7 @@ Gaussians spread from sparse points; where there are none, optimisation needs mo
 reach. So each training photo is cut into coarse cells, and a cell without a point gets one: on its ray, at
 the depth its surroundings have in that photo, with its mean colour. Depths are guesses that training
 corrects. A guess that lands on another colour in other photos would stand in the way of what is there, so
-it is dropped. Held-out photos are not looked at.
+it is dropped. Held-out photos, and cells that a mask ignores a part of, are not looked at.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from splatworks_common.cameras import Camera
-from splatworks_trainer.views import Photo, Photos
+from splatworks_trainer.views import Photos, View, in_picture
 
 _CELLS = 32
 """Cells along the longest side of a photo."""
@@ -26,8 +26,6 @@ _NEIGHBOURS = 8
 
 _EMPTY_RADIUS = 0.75
 """A cell, and the place for a new point, is empty if nothing lies within so many cells of its centre."""
-
-_NEAR = 0.01
 
 _SAME_COLOUR = 60
 """Largest difference of a channel, of 255, at which a guess fits the cell it lands on in a photo."""
@@ -51,8 +49,8 @@ def points_in_gaps(
     """
     views = [_cells(photos, index) for index in photos.training]
     all_points, all_colors = points, colors
-    for cells, means in views:
-        guesses, guessed_colors, size = _guesses(points, cells, means)
+    for view in views:
+        guesses, guessed_colors, size = _guesses(points, view)
         if len(guesses):
             room = cKDTree(all_points).query(guesses)[0] > _EMPTY_RADIUS * size
             taken = room & (_agreement(guesses, guessed_colors, views) >= _AGREEMENT)
@@ -61,50 +59,46 @@ def points_in_gaps(
     return all_points, all_colors
 
 
-def _cells(photos: Photos, index: int) -> tuple[Camera, Photo]:
-    """A photo so small that each pixel is a cell's mean colour, and its camera."""
+def _cells(photos: Photos, index: int) -> View:
+    """A photo so small that each pixel is a cell's mean colour."""
     full = photos.cameras[index]
     return photos.at(index, _CELLS / max(full.width, full.height))
 
 
 def _guesses(
-    points: NDArray[np.float64], cells: Camera, means: Photo
+    points: NDArray[np.float64], view: View
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8], NDArray[np.float64]]:
     """A point ``[G, 3]`` per empty cell, its colour ``[G, 3]``, and the size of a cell there ``[G]``."""
-    seen, depths, _ = _project(points, cells)
+    cells = view.camera
+    seen, depths, _ = in_picture(points, cells)
     if len(seen) == 0:
         return np.zeros((0, 3)), np.zeros((0, 3), np.uint8), np.zeros(0)
     centres = _pixel_centres(cells)
     k = min(_NEIGHBOURS, len(seen))
     distance, nearest = cKDTree(seen).query(centres, range(1, k + 1))
     empty = distance[:, 0] > _EMPTY_RADIUS
+    if view.mask is not None:
+        empty &= view.mask.ravel()
     weights = 1 / np.maximum(distance[empty], 1e-3)
     depth = np.exp(np.sum(np.log(depths[nearest[empty]]) * weights, axis=1) / np.sum(weights, axis=1))
-    return _unproject(centres[empty], depth, cells), means.reshape(-1, 3)[empty], depth / cells.fx
+    return _unproject(centres[empty], depth, cells), view.photo.reshape(-1, 3)[empty], depth / cells.fx
 
 
 def _agreement(
-    guesses: NDArray[np.float64], colors: NDArray[np.uint8], views: Sequence[tuple[Camera, Photo]]
+    guesses: NDArray[np.float64], colors: NDArray[np.uint8], views: Sequence[View]
 ) -> NDArray[np.float64]:
     """The share of the views a guess lands in that have its colour there, ``[G]``."""
     fits, lands = np.zeros(len(guesses)), np.zeros(len(guesses))
-    for cells, means in views:
-        pixels, _, inside = _project(guesses, cells)
+    for view in views:
+        pixels, _, inside = in_picture(guesses, view.camera)
         column, row = pixels.astype(int).T
-        difference = np.abs(means[row, column].astype(int) - colors[inside]).max(axis=1)
+        if view.mask is not None:
+            counts = view.mask[row, column]
+            column, row, inside = column[counts], row[counts], inside[counts]
+        difference = np.abs(view.photo[row, column].astype(int) - colors[inside]).max(axis=1)
         fits[inside] += difference <= _SAME_COLOUR
         lands[inside] += 1
     return fits / np.maximum(lands, 1)
-
-
-def _project(
-    points: NDArray[np.float64], camera: Camera
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
-    """Pixels ``[V, 2]`` and depths ``[V]`` of the points in the picture, and which those are, ``[V]``."""
-    pixels, depths = camera.project(points)
-    inside = (pixels >= 0) & (pixels < (camera.width, camera.height))
-    seen = np.flatnonzero((depths > _NEAR) & inside.all(axis=1))
-    return pixels[seen], depths[seen], seen
 
 
 def _unproject(

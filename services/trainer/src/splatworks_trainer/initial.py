@@ -8,6 +8,7 @@ a twentieth of its distance, and never finer than a small part of a pixel.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,24 @@ from scipy.spatial import cKDTree
 from splatworks_common.cameras import Camera
 from splatworks_common.splats import SH_C0, SH_REST_BY_DEGREE, Splats
 
-_OPACITY = 0.1
 _NEIGHBOURS = 3
 _WIDEST = 0.05
 """Largest standard deviation as a share of the distance to the nearest camera: 3 degrees."""
 _FINEST = 1e-4
 """Smallest one, on the same terms: a tenth of a pixel at the usual focal length of 1000 pixels."""
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """How the first Gaussians look.
+
+    Attributes:
+        opacity: Their opacity.
+        shrink: By how much they are smaller than the gaps between the points.
+    """
+
+    opacity: float
+    shrink: float
 
 
 def scene_scale(cameras: Sequence[Camera], points: NDArray[np.float64]) -> float:
@@ -42,6 +55,7 @@ def splats_from_points(
     colors: NDArray[np.uint8],
     cameras: Sequence[Camera],
     *,
+    look: FirstLook,
     sh_degree: int,
     max_gaussians: int,
     rng: np.random.Generator,
@@ -52,23 +66,24 @@ def splats_from_points(
         points: ``[P, 3]`` world units, P at least 1.
         colors: ``[P, 3]`` 0..255.
         cameras: All cameras of the capture.
+        look: Their opacity and size.
         sh_degree: Degree the spherical harmonics shall have room for; bands above 0 start at zero.
         max_gaussians: With more points than this, a random choice of so many is used.
         rng: Source of the choice and of the rotations.
 
     Returns:
-        Isotropic Gaussians with random rotations, opacity 0.1 and the points' colours.
+        Isotropic Gaussians with random rotations and the points' colours.
     """
     if len(points) > max_gaussians:
         chosen = np.sort(rng.choice(len(points), max_gaussians, replace=False))
         points, colors = points[chosen], colors[chosen]
     n = len(points)
-    scales = _spacing(points, np.array([camera.position for camera in cameras]))
+    scales = _spacing(points, np.array([camera.position for camera in cameras])) / look.shrink
     return Splats(
         means=points.astype(np.float32),
         log_scales=np.repeat(np.log(scales)[:, None], 3, axis=1).astype(np.float32),
         quats=rng.standard_normal((n, 4)).astype(np.float32),
-        opacities=np.full(n, np.log(_OPACITY / (1 - _OPACITY)), np.float32),
+        opacities=np.full(n, np.log(look.opacity / (1 - look.opacity)), np.float32),
         sh0=((colors / 255 - 0.5) / SH_C0).astype(np.float32),
         shN=np.zeros((n, SH_REST_BY_DEGREE[sh_degree], 3), np.float32),
     )

@@ -1,7 +1,17 @@
 """``training.log``: one JSON object a line, so that a run can be followed and plotted while it goes on.
 
-Every line has ``event`` (start, resume, progress, edit, evaluation, stop) and ``seconds`` since the start;
-the rest depends on the event. A run that goes on from a checkpoint continues the log of the attempt before.
+Every line has ``event`` and ``seconds`` since the start of the run; the rest depends on the event:
+
+- start: the photos, the Gaussians to begin with, the planned steps and all options
+- resume: an attempt goes on from a checkpoint; the log of the attempt before is continued
+- progress: loss and figures after a step
+- edit: Gaussians were added and removed
+- evaluation: the figures of the held-out photos
+- restart: training went astray and was set back to ``step``: earlier lines of later steps no longer hold
+- stop: the fit, or the polish after it, is over, and why
+- significance: what photos hardly show has been removed
+
+``course`` says what the steps of a line are counted in: "train", the fit, or "polish"; without it, the fit.
 """
 
 from __future__ import annotations

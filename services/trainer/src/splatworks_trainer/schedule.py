@@ -7,7 +7,8 @@ run's course is known before it starts and is the same on every machine.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Protocol
 
 from splatworks_trainer.config import TrainOptions
 from splatworks_trainer.engine import Rates
@@ -21,10 +22,71 @@ _OPACITIES_RATE = 5e-2
 _SH0_RATE = 2.5e-3
 _SHN_RATE = 2.5e-3 / 20
 
-_REFERENCE_PHOTOS = 50
-# Limits of the automatic number of steps as factors of ``steps_for_50_photos``.
-_FEWEST_STEPS = 0.5
-_MOST_STEPS = 5.0
+# As in the 3DGS code.
+_EXPOSURE_RATE = 1e-2
+_EXPOSURE_RATE_END = 0.1  # of its value at the first step
+
+_POLISH_RATES_END = 0.1
+_SAFE_POINTS = 8
+
+_FEWEST_PHOTOS, _MOST_PHOTOS = 24, 50
+"""Captures in between get ``steps_for_50_photos``."""
+_FEWEST_STEPS, _MOST_STEPS = 0.5, 5.0
+"""Limits of the automatic number of steps as factors of ``steps_for_50_photos``."""
+
+
+class Course(Protocol):
+    """What each step of a run uses, and what happens beside the steps; a step is counted from 0."""
+
+    @property
+    def name(self) -> str:
+        """The stage's step that the run is, for progress."""
+
+    @property
+    def steps(self) -> int:
+        """How many steps it has."""
+
+    @property
+    def scene_scale(self) -> float:
+        """Length of the scene in world units."""
+
+    @property
+    def options(self) -> TrainOptions:
+        """The caller's options."""
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the outcome is the best model that was evaluated, and not the last."""
+
+    def image_size(self, step: int) -> float:
+        """The photos' size as a share of the training size."""
+
+    def sh_degree(self, step: int) -> int:
+        """The highest SH degree that trains."""
+
+    def rates(self, step: int) -> Rates:
+        """The learning rates of the Gaussians' parameters."""
+
+    def exposure_rate(self, step: int) -> float:
+        """The learning rate of the photos' exposures."""
+
+    def densifies_after(self, step: int) -> bool:
+        """Whether Gaussians are added and pruned after ``step``."""
+
+    def evaluates_after(self, step: int) -> bool:
+        """Whether the held-out photos are looked at after ``step``."""
+
+    def complete_after(self, step: int) -> bool:
+        """Whether the number of Gaussians is fixed after ``step``."""
+
+    def settled_after(self, step: int) -> bool:
+        """Whether photos have their full size, too, after ``step``."""
+
+    def safe_before(self, step: int) -> bool:
+        """Whether the state before ``step`` is kept to go back to, should training go astray."""
+
+    def message(self, step: int) -> str:
+        """What a person is told."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +97,14 @@ class Schedule:
         steps: How many steps it has.
         scene_scale: Length of the scene in world units, on which the means' learning rate depends.
         options: The caller's options.
+        name, keeps_best: See ``Course``.
     """
 
     steps: int
     scene_scale: float
     options: TrainOptions
+    name: str = "train"
+    keeps_best: bool = True
 
     def image_size(self, step: int) -> float:
         """The photos' size at ``step`` as a share of the training size."""
@@ -48,9 +113,9 @@ class Schedule:
 
     def sh_degree(self, step: int) -> int:
         """The highest SH degree that trains at ``step``."""
-        if self.options.sh_interval == 0:
-            return self.options.sh_degree
-        return min(int(step / self.steps / self.options.sh_interval), self.options.sh_degree)
+        starts = self.options.sh_schedule or (0.0,)
+        bands = (starts[min(band, len(starts) - 1)] for band in range(self.options.sh_degree))
+        return sum(step / self.steps >= start for start in bands)
 
     def rates(self, step: int) -> Rates:
         """The learning rates of ``step``: constant but that of the means, which decays exponentially."""
@@ -64,11 +129,15 @@ class Schedule:
             shN=_SHN_RATE * factor,
         )
 
+    def exposure_rate(self, step: int) -> float:
+        """The learning rate of the exposures, which decays exponentially as in the 3DGS code."""
+        return float(_EXPOSURE_RATE * _EXPOSURE_RATE_END ** (step / self.steps))
+
     def densifies_after(self, step: int) -> bool:
         """Whether Gaussians are added and pruned after ``step``."""
         options = self.options
         return (step + 1) in _evenly(
-            options.densify_from * self.steps, options.densify_until * self.steps, options.densify_rounds
+            options.densify_start * self.steps, options.densify_until * self.steps, options.densify_rounds
         )
 
     @property
@@ -89,13 +158,97 @@ class Schedule:
         """Whether photos have their full size, too, after ``step``."""
         return self.complete_after(step) and self.image_size(step) == 1
 
+    def safe_before(self, step: int) -> bool:
+        """See ``Course.safe_before``: a few times a run, and where photos grow."""
+        grows = step > 0 and self.image_size(step) != self.image_size(step - 1)
+        return grows or step in _evenly(0, self.steps, _SAFE_POINTS)
+
+    def message(self, step: int) -> str:
+        """What a person is told."""
+        size = self.image_size(step)
+        if size < 0.5:
+            return "Learning the coarse shape"
+        return "Adding detail" if size < 1 else "Refining at full size"
+
+
+@dataclass(frozen=True)
+class Polish:
+    """The course after the figures were taken: full size, all photos, no change of number, rates that fade.
+
+    Attributes:
+        steps: How many steps it has.
+        after: The course that it follows.
+        name, keeps_best: See ``Course``.
+    """
+
+    steps: int
+    after: Schedule
+    name: str = "polish"
+    keeps_best: bool = False
+
+    @property
+    def scene_scale(self) -> float:
+        """See ``Course.scene_scale``."""
+        return self.after.scene_scale
+
+    @property
+    def options(self) -> TrainOptions:
+        """See ``Course.options``."""
+        return self.after.options
+
+    def image_size(self, step: int) -> float:
+        """See ``Course.image_size``."""
+        return 1.0
+
+    def sh_degree(self, step: int) -> int:
+        """See ``Course.sh_degree``."""
+        return self.options.sh_degree
+
+    def rates(self, step: int) -> Rates:
+        """Those of the last step, fading to a tenth."""
+        return scaled(self.after.rates(self.after.steps), _POLISH_RATES_END ** (step / self.steps))
+
+    def exposure_rate(self, step: int) -> float:
+        """See ``Course.exposure_rate``: fading like the others."""
+        fade = float(_POLISH_RATES_END ** (step / self.steps))
+        return self.after.exposure_rate(self.after.steps) * fade
+
+    def densifies_after(self, step: int) -> bool:
+        """See ``Course.densifies_after``."""
+        return False
+
+    def evaluates_after(self, step: int) -> bool:
+        """See ``Course.evaluates_after``."""
+        return False
+
+    def complete_after(self, step: int) -> bool:
+        """See ``Course.complete_after``."""
+        return True
+
+    def settled_after(self, step: int) -> bool:
+        """See ``Course.settled_after``."""
+        return True
+
+    def safe_before(self, step: int) -> bool:
+        """See ``Course.safe_before``: its beginning is enough."""
+        return False
+
+    def message(self, step: int) -> str:
+        """See ``Course.message``."""
+        return "Polishing with all photos"
+
+
+def scaled(rates: Rates, factor: float) -> Rates:
+    """All rates times ``factor``."""
+    return Rates(*(rate * factor for rate in astuple(rates)))
+
 
 def planned_steps(options: TrainOptions, photos: int) -> int:
-    """How many steps a run has: ``max_steps``, or a number that grows with the root of the photos."""
+    """How many steps a run has: ``max_steps``, or a number that goes with that of the photos."""
     if options.max_steps:
         return options.max_steps
-    factor = math.sqrt(photos / _REFERENCE_PHOTOS)
-    return round(options.steps_for_50_photos * min(max(factor, _FEWEST_STEPS), _MOST_STEPS))
+    few, many = min(1.0, photos / _FEWEST_PHOTOS), max(1.0, math.sqrt(photos / _MOST_PHOTOS))
+    return round(options.steps_for_50_photos * min(max(few, _FEWEST_STEPS) * many, _MOST_STEPS))
 
 
 def _evenly(first: float, last: float, count: int) -> frozenset[int]:

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from splatworks_common.splats import Splats
 from splatworks_trainer.engine import EngineState
-from splatworks_trainer.stopping import NOTHING_SEEN, Seen
+from splatworks_trainer.stopping import NOTHING_SEEN, Seen, StopReason
+from splatworks_trainer.watch import NO_TREND, Trend
 
-_FORMAT = 1
+_FORMAT = 2
 _JSON, _LOG = "state.json", "training.log"
 _LONGEST_TEXT = 64 << 20
 _NAME = re.compile(r"[a-z0-9_]+")
@@ -41,6 +42,19 @@ class Kept:
 
 
 @dataclass(frozen=True)
+class Ending:
+    """How fitting ended.
+
+    Attributes:
+        steps: How many steps were done in all.
+        stop_reason: Why no more were done.
+    """
+
+    steps: int
+    stop_reason: StopReason
+
+
+@dataclass(frozen=True)
 class Position:
     """Where the loop is; by default at its beginning.
 
@@ -49,8 +63,13 @@ class Position:
         step: How many steps were done.
         round: Photos still to come before all are shuffled anew, by index, in order.
         seen: What the stop rule remembers.
-        kept: The best model so far.
+        kept: The best model so far; while polishing, the one that was measured.
         figures: The latest figures, as reported.
+        exposures: What is known of the photos' exposures, as ``Exposures.state`` gives it; empty where they
+            are not learned.
+        trend: How the error went since the run began or was set back.
+        rate_factor: Factor on all learning rates: 1, and less after training went astray.
+        fitted: How the first part of the run ended; none while it lasts, and set while polishing.
     """
 
     rng: np.random.Generator
@@ -59,6 +78,22 @@ class Position:
     seen: Seen = NOTHING_SEEN
     kept: Kept | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
+    exposures: EngineState = field(default_factory=dict)
+    trend: Trend = NO_TREND
+    rate_factor: float = 1.0
+    fitted: Ending | None = None
+
+    @property
+    def model(self) -> Kept:
+        """The model that is measured; there is one once fitting is over."""
+        assert self.kept is not None, "fitting is not over"
+        return self.kept
+
+    @property
+    def ending(self) -> Ending:
+        """How fitting ended; known once it is over."""
+        assert self.fitted is not None, "fitting is not over"
+        return self.fitted
 
 
 @dataclass(frozen=True)
@@ -90,10 +125,15 @@ def write_state(state: RunState, folder: Path) -> None:
         "seen": asdict(position.seen),
         "kept_step": kept.step if kept else None,
         "figures": dict(position.figures),
+        "trend": asdict(position.trend),
+        "rate_factor": position.rate_factor,
+        "fitted": asdict(position.fitted) if position.fitted else None,
         "engine": sorted(state.engine),
+        "exposures": sorted(position.exposures),
     }
-    for name, values in state.engine.items():
-        np.save(folder / f"engine.{name}.npy", values, allow_pickle=False)
+    for kind, arrays in (("engine", state.engine), ("exposures", position.exposures)):
+        for name, values in arrays.items():
+            np.save(folder / f"{kind}.{name}.npy", values, allow_pickle=False)
     if kept:
         for column in fields(kept.splats):
             np.save(folder / f"kept.{column.name}.npy", getattr(kept.splats, column.name), allow_pickle=False)
@@ -119,8 +159,12 @@ def read_state(folder: Path) -> RunState:
                 seen=Seen(**document["seen"]),
                 kept=_kept(folder, document["kept_step"]),
                 figures={str(name): float(value) for name, value in document["figures"].items()},
+                exposures=_arrays(folder, "exposures", document["exposures"]),
+                trend=Trend(**document["trend"]),
+                rate_factor=float(document["rate_factor"]),
+                fitted=_ending(document["fitted"]),
             ),
-            engine={name: _array(folder, f"engine.{name}") for name in _names(document["engine"])},
+            engine=_arrays(folder, "engine", document["engine"]),
             seconds=float(document["seconds"]),
             log=_text(folder / _LOG),
         )
@@ -141,11 +185,17 @@ def _kept(folder: Path, step: int | None) -> Kept | None:
     return Kept(Splats(**{name: np.array(values, np.float32) for name, values in columns.items()}), int(step))
 
 
-def _names(given: list[str]) -> list[str]:
-    for name in given:
+def _ending(document: Mapping[str, Any] | None) -> Ending | None:
+    if document is None:
+        return None
+    return Ending(int(document["steps"]), StopReason(document["stop_reason"]))
+
+
+def _arrays(folder: Path, kind: str, names: list[str]) -> EngineState:
+    for name in names:
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not the name of an array")
-    return given
+    return {name: _array(folder, f"{kind}.{name}") for name in names}
 
 
 def _array(folder: Path, name: str) -> NDArray[np.generic]:

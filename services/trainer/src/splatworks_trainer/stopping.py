@@ -29,8 +29,8 @@ class Seen:
     """What a stop rule remembers.
 
     Attributes:
-        best: The highest PSNR of a complete run, dB.
-        to_beat: The PSNR above which an evaluation is a gain, dB.
+        best: The highest figure of a complete run.
+        to_beat: The figure above which an evaluation is a gain.
         without_gain: Evaluations since the last gain.
     """
 
@@ -44,7 +44,7 @@ NOTHING_SEEN = Seen()
 
 
 class StopRule:
-    """Watches held-out PSNRs; keeps the best model of a complete run and ends it on a plateau or target.
+    """Watches held-out figures; keeps the best model of a complete run and ends it on a plateau or target.
 
     A run is complete when its number of Gaussians is fixed, and settled when photos have their full size too.
     Models from before the first are replaced by newer ones whatever their figures: they lack detail. A
@@ -59,20 +59,27 @@ class StopRule:
         self._options = options
         self.seen = seen
 
-    def look(self, psnr: float, *, complete: bool, settled: bool) -> Verdict:
-        """Judges an evaluation by its held-out mean PSNR in dB; a settled run is complete."""
+    def look(self, figure: float, *, psnr: float, complete: bool, settled: bool) -> Verdict:
+        """Judges an evaluation.
+
+        Args:
+            figure: What the options watch; more is better.
+            psnr: Held-out mean PSNR in dB, which the target is one of.
+            complete: Whether the number of Gaussians is fixed.
+            settled: Whether photos have their full size, too.
+        """
         options = self._options
         if options.target_psnr is not None and psnr >= options.target_psnr:
             return Verdict(keep=True, stop=StopReason.TARGET_PSNR)
         if not complete:
             return Verdict(keep=True, stop=None)
         before = self.seen
-        keep = psnr > before.best
+        keep = figure > before.best
         to_beat, without_gain = before.to_beat, before.without_gain
-        if psnr > to_beat:
-            to_beat, without_gain = psnr + options.plateau_min_delta, 0
+        if figure > to_beat:
+            to_beat, without_gain = figure + options.plateau_min_delta, 0
         elif settled:
             without_gain += 1
-        self.seen = Seen(max(before.best, psnr), to_beat, without_gain)
+        self.seen = Seen(max(before.best, figure), to_beat, without_gain)
         on_plateau = 0 < options.plateau_patience <= without_gain
         return Verdict(keep=keep, stop=StopReason.PLATEAU if on_plateau else None)

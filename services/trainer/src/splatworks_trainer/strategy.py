@@ -1,24 +1,54 @@
 """Where Gaussians are added and which are removed, as pure functions from statistics to an ``Edit``.
 
 A strategy sees what the views have seen and what the Gaussians are; it never touches an optimizer, a renderer
-or a file.
+or a file. ``adc`` and ``mcmc`` hold the two there are; either works with any engine.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import expit, logit
 
-from splatworks_common.splats import Splats, rotation_matrices
+from splatworks_common.splats import Splats
 from splatworks_trainer.engine import Edit, Statistics
+from splatworks_trainer.initial import FirstLook
+
+
+@dataclass(frozen=True)
+class Penalties:
+    """What the loss takes beside the photos.
+
+    Attributes:
+        opacity: Weight of the mean opacity.
+        scale: Weight of the mean scale, in units of the scene scale.
+    """
+
+    opacity: float
+    scale: float
+
+
+NO_PENALTIES = Penalties(0.0, 0.0)
 
 
 class Strategy(Protocol):
     """Decides how the set of Gaussians changes. It remembers nothing, so a checkpoint need not hold it."""
+
+    @property
+    def first_look(self) -> FirstLook:
+        """How the first Gaussians look."""
+
+    @property
+    def penalties(self) -> Penalties:
+        """What is added to the loss of every step."""
+
+    @property
+    def rate_factor(self) -> float:
+        """Factor on all learning rates."""
+
+    def exploration(self, means_rate: float) -> float:
+        """The length of the random walk after a step whose means had this learning rate; 0 for none."""
 
     def plan(self, stats: Statistics, splats: Splats, step: int, rng: np.random.Generator) -> Edit:
         """The change after ``step``.
@@ -31,57 +61,9 @@ class Strategy(Protocol):
         """
 
 
-_SPLIT_SHRINK = 1.6
-_LEAST_OPACITY, _MOST_OPACITY = 1e-4, 0.999
-
-
-@dataclass(frozen=True)
-class AdaptiveDensityControl:
-    """ADC of 3DGS (Kerbl et al. 2023, section 5.2) with revised opacities and a growing budget.
-
-    A Gaussian whose screen position is pulled hard is replaced by two: a long one by two smaller ones drawn
-    from it (split), a short one by two of its size (clone). Both get the opacity 1 - sqrt(1 - o), with which
-    the two hide as much as the one did (Rota Bulo et al. 2024). Faint Gaussians are removed.
-
-    The budget rises in proportion to the steps until it is whole, and goes to those pulled hardest. Spent at
-    once it would go to what looks coarse in small pictures; saved, it meets the details of larger ones (1 dB
-    more at equal numbers, in one short run on fifty phone photos).
-
-    Clones replace their parent instead of joining it, and one of them is drawn from it: two Gaussians of the
-    same values and fresh moments would get the same gradients and stay one for ever.
-
-    Attributes:
-        max_gaussians: The whole budget; no plan leads beyond it.
-        whole_budget_at: The step, from 0, from which the budget is whole.
-        grow_gradient: Mean pull, in half image sizes, from which a Gaussian is replaced by two.
-        split_length: Longest standard deviation, in world units, that is still cloned and not split.
-        prune_opacity: Opacity under which a Gaussian is removed.
-    """
-
-    max_gaussians: int
-    whole_budget_at: int
-    grow_gradient: float
-    split_length: float
-    prune_opacity: float
-
-    def plan(self, stats: Statistics, splats: Splats, step: int, rng: np.random.Generator) -> Edit:
-        """See ``Strategy.plan``."""
-        survives = expit(splats.opacities) >= self.prune_opacity
-        pull = stats.grad2d / np.maximum(stats.views, 1)
-        room = self._budget(step) - int(np.count_nonzero(survives))
-        grows = _strongest(np.where(survives & (pull > self.grow_gradient), pull, 0), room)
-        is_long = np.exp(splats.log_scales.max(axis=1)) > self.split_length
-        split, clone = splats.take(grows & is_long), splats.take(grows & ~is_long)
-        children = concatenated(
-            _drawn(split, 1.0, _SPLIT_SHRINK, rng),
-            _drawn(split, 1.0, _SPLIT_SHRINK, rng),
-            _drawn(clone, 0.0, 1.0, rng),
-            _drawn(clone, 1.0, 1.0, rng),
-        )
-        return Edit(keep=survives & ~grows, append=children)
-
-    def _budget(self, step: int) -> int:
-        return int(self.max_gaussians * min(1.0, (step + 1) / (self.whole_budget_at + 1)))
+def budget(max_gaussians: int, whole_at: int, step: int) -> int:
+    """The Gaussians allowed after ``step``: in proportion to the steps, all from step ``whole_at`` on."""
+    return int(max_gaussians * min(1.0, (step + 1) / (whole_at + 1)))
 
 
 def concatenated(*tables: Splats) -> Splats:
@@ -93,25 +75,4 @@ def concatenated(*tables: Splats) -> Splats:
         opacities=np.concatenate([t.opacities for t in tables]),
         sh0=np.concatenate([t.sh0 for t in tables]),
         shN=np.concatenate([t.shN for t in tables]),
-    )
-
-
-def _strongest(strength: NDArray[np.floating], limit: int) -> NDArray[np.bool_]:
-    """A mask of the at most ``limit`` largest positive values; of equal ones the earlier."""
-    order = np.argsort(-strength, kind="stable")[: max(limit, 0)]
-    mask = np.zeros(len(strength), bool)
-    mask[order] = strength[order] > 0
-    return mask
-
-
-def _drawn(parents: Splats, spread: float, shrink: float, rng: np.random.Generator) -> Splats:
-    """One half-as-dense child of each, ``spread`` standard deviations away, its scales / ``shrink``."""
-    local = rng.standard_normal(parents.means.shape) * np.exp(parents.log_scales) * spread
-    world = np.einsum("nij,nj->ni", rotation_matrices(parents.quats), local)
-    opacity = 1 - np.sqrt(1 - expit(parents.opacities.astype(np.float64)))
-    return replace(
-        parents,
-        means=(parents.means + world).astype(np.float32),
-        log_scales=parents.log_scales - np.float32(np.log(shrink)),
-        opacities=logit(np.clip(opacity, _LEAST_OPACITY, _MOST_OPACITY)).astype(np.float32),
     )

@@ -1,69 +1,56 @@
 """The trainer's entry point: from sfm's COLMAP model to Gaussians with figures that say how good they are.
 
-``train`` reads like the recipe. It assumes undistorted pinhole photos (``dense/`` of sfm's output) and never
-changes the model's frame: the Gaussians lie where COLMAP's points lie.
+``train`` reads like the recipe: fit on the photos that are not held out, remove what photos hardly show,
+measure, polish on all photos, export. It assumes undistorted pinhole photos (``dense/`` of sfm's output) and
+never changes the model's frame: the Gaussians lie where COLMAP's points lie.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import resource
-import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from splatworks_common.cameras import Camera, write_cameras
+from splatworks_common.cameras import write_cameras
 from splatworks_common.checkpoints import NO_CHECKPOINT, Checkpoint
+from splatworks_common.live import NOTHING_LIVE, LiveArtifacts
 from splatworks_common.ply import write_ply
 from splatworks_common.progress import Report, Update
 from splatworks_common.splats import SH_REST_BY_DEGREE, Splats
-from splatworks_trainer.colmap import ColmapModel, read_model
-from splatworks_trainer.config import TrainOptions
+from splatworks_trainer.choice import settled
+from splatworks_trainer.config import STANDARD, PlateauMetric, TrainOptions
 from splatworks_trainer.engine import Engine, EngineFactory
-from splatworks_trainer.engines.native import NativeEngine
-from splatworks_trainer.evaluate import Evaluation, evaluate, write_strips
-from splatworks_trainer.fit import Fit, fit
-from splatworks_trainer.gaps import points_in_gaps
-from splatworks_trainer.initial import scene_scale, splats_from_points
+from splatworks_trainer.engines.choice import choose_engine
+from splatworks_trainer.evaluate import evaluate, write_strips
+from splatworks_trainer.exposure import Exposures, exposures_of_unseen
+from splatworks_trainer.fit import Astray, Fit, Surroundings, fit
 from splatworks_trainer.log import TrainingLog
-from splatworks_trainer.schedule import Schedule, planned_steps
-from splatworks_trainer.state import Position, RunState, read_state
-from splatworks_trainer.stopping import StopReason
-from splatworks_trainer.strategy import AdaptiveDensityControl
-from splatworks_trainer.views import Photos, split_held_out
+from splatworks_trainer.metrics import (
+    Quality,
+    TrainSummary,
+    metrics,
+    peak_memory_bytes,
+    quality_of,
+    spread,
+)
+from splatworks_trainer.report import write_report
+from splatworks_trainer.scene import Scene, open_scene
+from splatworks_trainer.schedule import Polish
+from splatworks_trainer.significance import significance, worth_keeping
+from splatworks_trainer.state import Ending, Kept, Position, read_state
+from splatworks_trainer.turntable import write_turntable
+
+__all__ = ["TrainSummary", "train"]
 
 logger = logging.getLogger(__name__)
 
 _MOST_STRIPS = 24
-_MOST_TRAINING_VIEWS = 8
-
-
-@dataclass(frozen=True)
-class TrainSummary:
-    """What a caller wants to know at a glance; ``metrics.json`` has the rest.
-
-    Attributes:
-        psnr: Held-out mean PSNR in dB; none where no photo was held out.
-        ssim: Held-out mean SSIM; none likewise.
-        gaussians: How many Gaussians the model has.
-        steps: How many optimisation steps were done.
-        stop_reason: Why no more were done.
-        seconds: Wall time of the whole stage, earlier attempts included.
-        peak_memory_bytes: The largest resident memory of this process so far.
-    """
-
-    psnr: float | None
-    ssim: float | None
-    gaussians: int
-    steps: int
-    stop_reason: StopReason
-    seconds: float
-    peak_memory_bytes: int
 
 
 def train(
@@ -74,115 +61,132 @@ def train(
     threads: int,
     *,
     checkpoint: Checkpoint = NO_CHECKPOINT,
-    make_engine: EngineFactory = NativeEngine,
+    live: LiveArtifacts = NOTHING_LIVE,
+    defaults: TrainOptions = STANDARD,
+    make_engine: EngineFactory | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> TrainSummary:
     """Trains Gaussians on an undistorted COLMAP model.
 
-    The same model, options and version give the same ``model.ply`` to the byte, for any number of threads and
-    however often the run was cut short and went on from ``checkpoint``.
+    The same model, options and version give the same ``model.ply`` on the native engine to the byte, for any
+    number of threads and however often the run was cut short and went on from ``checkpoint``; only a run that
+    goes astray after it was cut short may be set back to another step than one that was not.
 
     Args:
-        colmap: sfm's output; ``dense/images`` and ``dense/sparse`` are read.
-        output: Where ``model.ply``, ``cameras.json``, ``metrics.json``, ``training.log`` and ``renders/`` go.
+        colmap: sfm's output; ``dense/images``, ``dense/masks`` and ``dense/sparse`` are read.
+        output: Where ``model.ply``, ``cameras.json``, ``metrics.json``, ``training.log``, ``renders/``,
+            ``turntable.mp4`` and ``report.html`` go.
         options: What the caller chose.
         report: Told of progress in the steps of ``steps.STEPS``.
         threads: CPU threads to use.
         checkpoint: Keeps the state of the run; it goes on from what is there.
-        make_engine: Makes what renders and optimises; the promise above is the native engine's.
+        live: Where a preview is shown while training goes on.
+        defaults: The options of the profile that the caller chose from, for the report.
+        make_engine: Makes what renders and optimises; by default what the options choose.
         clock: Seconds for the figures; decides nothing.
 
     Raises:
         InputNotFound: A file of the model is missing.
         InputInvalid: The model or a photo can not be trained on.
-        Internal: Training met a number that is not finite.
+        OutOfMemory: The budget of Gaussians does not fit; the message says how many do.
+        Internal: Training went astray twice.
         Preempted: The worker is stopping, and the state is kept.
     """
     began = clock()
     output.mkdir(parents=True, exist_ok=True)
-    resumed = _resume(checkpoint, options, threads, make_engine)
-    if resumed:
-        began -= resumed.state.seconds
-    before = resumed.state.log if resumed else ""
-    with TrainingLog(output / "training.log", lambda: clock() - began, before) as log:
-        model = read_model(colmap / "dense" / "sparse")
-        cameras = split_held_out(model.cameras, options.hold_out_every)
-        photos = Photos(colmap / "dense" / "images", cameras, max_side=options.max_image_side)
-        _load_photos(photos, report)
-
-        scale = scene_scale(cameras, model.points)
-        schedule = Schedule(planned_steps(options, len(photos)), scale, options)
-        strategy = AdaptiveDensityControl(
-            max_gaussians=options.max_gaussians,
-            whole_budget_at=schedule.last_densifying_step,
-            grow_gradient=options.grow_gradient,
-            split_length=options.split_scale * scale,
-            prune_opacity=options.prune_opacity,
-        )
-        if resumed:
-            engine, start = resumed.engine, resumed.state.position
-            log.write("resume", step=start.step, gaussians=engine.count, threads=threads)
-        else:
-            start = Position(np.random.default_rng(options.seed))
-            initial = _initial_splats(model, cameras, photos, options, start.rng)
-            engine = make_engine(initial, capacity=options.max_gaussians, threads=threads)
-            log.write(
-                "start",
-                photos=len(photos),
-                held_out=len(photos.held_out),
-                points=len(model.points),
-                gaussians=len(initial),
-                steps=schedule.steps,
-                scene_scale=scale,
-                threads=threads,
-                options=asdict(options),
+    chosen = choose_engine(options.engine, require_gpu=options.require_gpu, absgrad=options.absgrad)
+    scene = open_scene(colmap / "dense", options, chosen.name, report, threads)
+    engines = _Engines(make_engine or chosen.make, scene.options, threads)
+    beginning = _resumed(checkpoint, engines, scene) or _begun(engines, scene)
+    began -= beginning.seconds
+    with (
+        TrainingLog(output / "training.log", lambda: clock() - began, beginning.log) as log,
+        tempfile.TemporaryDirectory(prefix="training-") as scratch,
+    ):
+        watches_coverage = options.exposure or options.plateau_metric is PlateauMetric.COVERED_PSNR
+        known = scene.known if watches_coverage else None
+        around = Surroundings(threads, report, log, checkpoint, live, Path(scratch), known)
+        engine, position = beginning.engine, beginning.position
+        del beginning  # it holds the engine, which is to go when it has done its part
+        _log_beginning(log, scene, engine, position, chosen.name, threads)
+        if position.fitted is None:
+            fitted = fit(
+                engine, scene.strategy, scene.schedule, scene.photos, scene.photos.training, position, around
             )
-        trained = fit(
-            engine,
-            strategy,
-            schedule,
-            photos,
-            start=start,
-            threads=threads,
-            report=report,
-            log=log,
-            checkpoint=checkpoint,
-        )
-        log.write("stop", step=trained.steps, reason=trained.stop_reason, kept_step=trained.step)
-
-    report(Update("evaluate", 0, 1, "Comparing renders with photos"))
-    final = make_engine(trained.splats, capacity=len(trained.splats), threads=threads)
-    held_out, training = _final_quality(final, photos, threads)
-    write_strips(final, photos, _spread(photos.held_out or photos.training, _MOST_STRIPS), output / "renders")
+            del engine
+            position = _measurable(fitted, engines, scene, around)
+            engine = engines.training(position.model.splats)
+        report(Update("evaluate", 0, 1, "Comparing renders with photos"))
+        quality = _measure(position, engines, scene, output / "renders")
+        splats, polish_steps = _polish(engine, position, scene, around)
+        del engine
 
     report(Update("export", 0, 1, "Writing the model"))
-    write_ply(output / "model.ply", trained.splats)
-    write_cameras(output / "cameras.json", photos.cameras)
-    summary = TrainSummary(
-        psnr=held_out.psnr if held_out else None,
-        ssim=held_out.ssim if held_out else None,
-        gaussians=len(trained.splats),
-        steps=trained.steps,
-        stop_reason=trained.stop_reason,
-        seconds=round(clock() - began, 3),
-        peak_memory_bytes=_peak_memory_bytes(),
-    )
-    metrics = _metrics(summary, trained, schedule, photos, held_out, training)
-    (output / "metrics.json").write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n")
+    write_ply(output / "model.ply", splats)
+    cameras = scene.photos.cameras
+    write_cameras(output / "cameras.json", cameras)
+    write_turntable(engines.showing(splats).render, cameras, output / "turntable.mp4", threads=threads)
+    summary = _summary(quality, position.ending, len(splats), clock() - began)
+    details = {
+        "engine": chosen.name,
+        "device": chosen.device,
+        "model_step": position.model.step,
+        "polish_steps": polish_steps,
+        "rate_factor": position.rate_factor,
+        **{name: position.figures.get(name) for name in _PRUNING_FIGURES},
+    }
+    document = metrics(summary, scene, quality, details)
+    (output / "metrics.json").write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+    write_report(output, defaults=asdict(settled(defaults, chosen.name, len(cameras))))
     report(Update("export", 1, 1, "Writing the model"))
     return summary
 
 
 @dataclass(frozen=True)
-class _Resumed:
+class _Engines:
+    """Makes the engines of one run.
+
+    Attributes:
+        make: The kind.
+        options: The options, settled.
+        threads: CPU threads each may use.
+    """
+
+    make: EngineFactory
+    options: TrainOptions
+    threads: int
+
+    def training(self, splats: Splats) -> Engine:
+        """One that has room for the whole budget."""
+        return self._made(splats, self.options.max_gaussians)
+
+    def showing(self, splats: Splats) -> Engine:
+        """One that only renders."""
+        return self._made(splats, len(splats))
+
+    def _made(self, splats: Splats, capacity: int) -> Engine:
+        return self.make(
+            splats, capacity=capacity, threads=self.threads, antialiased=self.options.antialiased
+        )
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """Where a run begins, or goes on, with the time it took so far and its log."""
+
     engine: Engine
-    state: RunState
+    position: Position
+    seconds: float = 0.0
+    log: str = ""
 
 
-def _resume(
-    checkpoint: Checkpoint, options: TrainOptions, threads: int, make_engine: EngineFactory
-) -> _Resumed | None:
-    """The engine and the rest of the state where an earlier attempt got to, if that can be used."""
+def _begun(engines: _Engines, scene: Scene) -> _Beginning:
+    rng = np.random.default_rng(scene.options.seed)
+    return _Beginning(engines.training(scene.first_splats(rng)), Position(rng))
+
+
+def _resumed(checkpoint: Checkpoint, engines: _Engines, scene: Scene) -> _Beginning | None:
+    """Where an earlier attempt got to, if that can be used."""
     folder = checkpoint.load()
     if folder is None:
         return None
@@ -190,88 +194,120 @@ def _resume(
         **{name: np.zeros((0, 3), np.float32) for name in ("means", "log_scales", "sh0")},
         quats=np.zeros((0, 4), np.float32),
         opacities=np.zeros(0, np.float32),
-        shN=np.zeros((0, SH_REST_BY_DEGREE[options.sh_degree], 3), np.float32),
+        shN=np.zeros((0, SH_REST_BY_DEGREE[engines.options.sh_degree], 3), np.float32),
     )
-    engine = make_engine(nothing, capacity=options.max_gaussians, threads=threads)
+    engine, photos = engines.training(nothing), len(scene.photos)
     try:
         state = read_state(folder)
         engine.restore(state.engine)
+        if not all(0 <= index < photos for index in state.position.round):
+            raise ValueError(f"it is a state of more than {photos} photos")
+        if state.position.exposures:
+            Exposures.restored(state.position.exposures, photos)
     except ValueError as error:
         logger.warning("the checkpoint is not used, training begins anew: %s", error)
         return None
-    return _Resumed(engine, state)
+    return _Beginning(engine, state.position, state.seconds, state.log)
 
 
-def _initial_splats(
-    model: ColmapModel,
-    cameras: Sequence[Camera],
-    photos: Photos,
-    options: TrainOptions,
-    rng: np.random.Generator,
-) -> Splats:
-    points, colors = model.points, model.colors
-    if options.fill_gaps:
-        points, colors = points_in_gaps(points, colors, photos)
-    return splats_from_points(
-        points,
-        colors,
-        cameras,
-        sh_degree=options.sh_degree,
-        max_gaussians=options.max_gaussians,
-        rng=rng,
+def _log_beginning(
+    log: TrainingLog, scene: Scene, engine: Engine, position: Position, name: str, threads: int
+) -> None:
+    if position.step or position.fitted:
+        log.write("resume", step=position.step, gaussians=engine.count, threads=threads)
+        return
+    log.write(
+        "start",
+        photos=len(scene.photos),
+        held_out=len(scene.photos.held_out),
+        points=len(scene.model.points),
+        gaussians=engine.count,
+        steps=scene.schedule.steps,
+        scene_scale=scene.schedule.scene_scale,
+        engine=name,
+        threads=threads,
+        options=asdict(scene.options),
     )
 
 
-def _load_photos(photos: Photos, report: Report) -> None:
-    """Decodes every photo once, so that a bad one ends the run now and not in the middle."""
-    for index in range(len(photos)):
-        photos.at(index)
-        report(Update("load", index + 1, len(photos), "Loading photos", unit="photos"))
+_PRUNING_FIGURES = ("insignificant", "psnr_before_pruning", "psnr_after_pruning")
 
 
-def _final_quality(engine: Engine, photos: Photos, threads: int) -> tuple[Evaluation | None, Evaluation]:
-    """Quality on all held-out photos, if any, and on a few of those trained on (far better means overfit)."""
-    held_out = evaluate(engine, photos, photos.held_out, threads=threads) if photos.held_out else None
-    return held_out, evaluate(engine, photos, _spread(photos.training, _MOST_TRAINING_VIEWS), threads=threads)
-
-
-def _metrics(
-    summary: TrainSummary,
-    trained: Fit,
-    schedule: Schedule,
-    photos: Photos,
-    held_out: Evaluation | None,
-    training: Evaluation,
-) -> dict[str, object]:
-    """The content of ``metrics.json``; every figure describes ``model.ply`` as written."""
-    remark = (
-        None
-        if held_out
-        else f"No photo was held out of {len(photos)}, so quality on unseen views is unknown."
+def _measurable(fitted: Fit, engines: _Engines, scene: Scene, around: Surroundings) -> Position:
+    """Where the polish begins, with the model to measure: what fitting gave, less what is insignificant."""
+    around.log.write(
+        "stop",
+        course=scene.schedule.name,
+        step=fitted.ending.steps,
+        reason=fitted.ending.stop_reason,
+        kept_step=fitted.step,
     )
-    return {
-        "version": 1,
-        **asdict(summary),
-        "planned_steps": schedule.steps,
-        "model_step": trained.step,
-        "photos": len(photos),
-        "held_out": len(photos.held_out),
-        "remark": remark,
-        "views": [asdict(view) for view in held_out.views] if held_out else [],
-        "training_psnr": training.psnr,
-        "training_ssim": training.ssim,
-        "scene_scale": schedule.scene_scale,
-        "options": asdict(schedule.options),
-    }
+    splats, figures = _without_insignificant(fitted.splats, engines, scene)
+    around.log.write("significance", gaussians=len(splats), **figures)
+    exposures = fitted.exposures
+    if exposures:
+        exposures_of_unseen(exposures, engines.showing(splats), scene.photos)
+    return Position(
+        fitted.rng,
+        kept=Kept(splats, fitted.step),
+        figures=figures,
+        exposures=exposures.state() if exposures else {},
+        rate_factor=fitted.rate_factor,
+        fitted=fitted.ending,
+    )
 
 
-def _spread(indices: Sequence[int], most: int) -> list[int]:
-    """At most ``most`` of the indices, evenly spread."""
-    if len(indices) <= most:
-        return list(indices)
-    return [indices[round(i * (len(indices) - 1) / (most - 1))] for i in range(most)]
+def _without_insignificant(
+    splats: Splats, engines: _Engines, scene: Scene
+) -> tuple[Splats, dict[str, float]]:
+    """The Gaussians that photos show (see ``significance``), and what that changed."""
+    photos, share = scene.photos, scene.options.prune_significance
+    if share == 0:
+        return splats, {}
+    engine = engines.showing(splats)
+    kept = splats.take(worth_keeping(significance(engine, photos, photos.training), share))
+    figures: dict[str, float] = {"insignificant": len(splats) - len(kept)}
+    if photos.held_out:
+        for name, shown in (("psnr_before_pruning", engine), ("psnr_after_pruning", engines.showing(kept))):
+            figures[name] = evaluate(shown, photos, photos.held_out, threads=engines.threads).psnr
+    return kept, figures
 
 
-def _peak_memory_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+def _measure(position: Position, engines: _Engines, scene: Scene, renders: Path) -> Quality:
+    engine, photos = engines.showing(position.model.splats), scene.photos
+    write_strips(engine, photos, spread(photos.held_out or photos.training, _MOST_STRIPS), renders)
+    return quality_of(engine, scene, engines.threads)
+
+
+def _polish(engine: Engine, position: Position, scene: Scene, around: Surroundings) -> tuple[Splats, int]:
+    """The Gaussians after some steps on all photos, and how many those were.
+
+    None where no photo was held out, as training had them all, and where they lead astray: what was measured
+    is good.
+    """
+    photos, measured = scene.photos, position.model.splats
+    course = Polish(round(scene.options.polish * position.ending.steps), scene.schedule)
+    if not (photos.held_out and course.steps):
+        return measured, 0
+    try:
+        polished = fit(engine, scene.strategy, course, photos, range(len(photos)), position, around)
+    except Astray as error:
+        around.log.write("stop", course=course.name, step=0, reason="astray", why=str(error))
+        return measured, 0
+    around.log.write("stop", course=course.name, step=course.steps, reason="polished")
+    return polished.splats, course.steps
+
+
+def _summary(quality: Quality, ending: Ending, gaussians: int, seconds: float) -> TrainSummary:
+    held_out = quality.held_out
+    return TrainSummary(
+        psnr=held_out.psnr if held_out else None,
+        ssim=held_out.ssim if held_out else None,
+        compensated_psnr=held_out.compensated_psnr if held_out else None,
+        covered_psnr=held_out.covered_psnr if held_out else None,
+        gaussians=gaussians,
+        steps=ending.steps,
+        stop_reason=ending.stop_reason,
+        seconds=round(seconds, 3),
+        peak_memory_bytes=peak_memory_bytes(),
+    )

@@ -27,21 +27,39 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from splatworks.v1 import common_pb2 as splatworks_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsplatworks/v1/trainer.proto\x12\rsplatworks.v1\x1a#google/longrunning/operations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1asplatworks/v1/common.proto\"\xd6\x01\n\x0cTrainRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\noutput_uri\x18\x02 \x01(\t\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x0c\x63\x61\x63he_policy\x18\x04 \x01(\x0e\x32\x1a.splatworks.v1.CachePolicy\x12\x12\n\ncolmap_uri\x18\x05 \x01(\t\x12,\n\x07options\x18\x06 \x01(\x0b\x32\x1b.splatworks.v1.TrainOptions\"\x8f\x03\n\x0cTrainOptions\x12\'\n\x07profile\x18\x01 \x01(\x0e\x32\x16.splatworks.v1.Profile\x12\x16\n\tmax_steps\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x1a\n\rmax_gaussians\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12\x1b\n\x0emax_image_side\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12\x16\n\tsh_degree\x18\x05 \x01(\x05H\x03\x88\x01\x01\x12\x18\n\x0btarget_psnr\x18\x06 \x01(\x01H\x04\x88\x01\x01\x12\x1b\n\x0ehold_out_every\x18\x07 \x01(\x05H\x05\x88\x01\x01\x12\x11\n\x04seed\x18\x08 \x01(\x05H\x06\x88\x01\x01\x12\x1f\n\x12\x63heckpoint_seconds\x18\t \x01(\x05H\x07\x88\x01\x01\x42\x0c\n\n_max_stepsB\x10\n\x0e_max_gaussiansB\x11\n\x0f_max_image_sideB\x0c\n\n_sh_degreeB\x0e\n\x0c_target_psnrB\x11\n\x0f_hold_out_everyB\x07\n\x05_seedB\x15\n\x13_checkpoint_seconds\"\x95\x01\n\rTrainResponse\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x1a.splatworks.v1.StageResult\x12\x11\n\tgaussians\x18\x02 \x01(\x03\x12\r\n\x05steps\x18\x03 \x01(\x05\x12\x11\n\x04psnr\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04ssim\x18\x05 \x01(\x01H\x01\x88\x01\x01\x42\x07\n\x05_psnrB\x07\n\x05_ssim*K\n\x07Profile\x12\x17\n\x13PROFILE_UNSPECIFIED\x10\x00\x12\x11\n\rPROFILE_DRAFT\x10\x01\x12\x14\n\x10PROFILE_STANDARD\x10\x02\x32U\n\x0eTrainerService\x12\x43\n\x05Train\x12\x1b.splatworks.v1.TrainRequest\x1a\x1d.google.longrunning.Operationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsplatworks/v1/trainer.proto\x12\rsplatworks.v1\x1a#google/longrunning/operations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1asplatworks/v1/common.proto\"\xd6\x01\n\x0cTrainRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\noutput_uri\x18\x02 \x01(\t\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x0c\x63\x61\x63he_policy\x18\x04 \x01(\x0e\x32\x1a.splatworks.v1.CachePolicy\x12\x12\n\ncolmap_uri\x18\x05 \x01(\t\x12,\n\x07options\x18\x06 \x01(\x0b\x32\x1b.splatworks.v1.TrainOptions\".\n\x0fResolutionLevel\x12\x0c\n\x04size\x18\x01 \x01(\x01\x12\r\n\x05start\x18\x02 \x01(\x01\"\x98\x01\n\x0ePlateauOptions\x12\x31\n\x06metric\x18\x01 \x01(\x0e\x32\x1c.splatworks.v1.PlateauMetricH\x00\x88\x01\x01\x12\x15\n\x08patience\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x16\n\tmin_delta\x18\x03 \x01(\x01H\x02\x88\x01\x01\x42\t\n\x07_metricB\x0b\n\t_patienceB\x0c\n\n_min_delta\"\xc4\x01\n\x0e\x44\x65nsifyOptions\x12\x12\n\x05start\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05until\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x13\n\x06rounds\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x1a\n\rgrow_gradient\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x18\n\x0bsplit_scale\x18\x05 \x01(\x01H\x04\x88\x01\x01\x42\x08\n\x06_startB\x08\n\x06_untilB\t\n\x07_roundsB\x10\n\x0e_grow_gradientB\x0e\n\x0c_split_scale\"\\\n\x0cPruneOptions\x12\x14\n\x07opacity\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0csignificance\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\n\n\x08_opacityB\x0f\n\r_significance\"\xc2\x08\n\x0cTrainOptions\x12\'\n\x07profile\x18\x01 \x01(\x0e\x32\x16.splatworks.v1.Profile\x12\x16\n\tmax_steps\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x1a\n\rmax_gaussians\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12\x1b\n\x0emax_image_side\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12\x16\n\tsh_degree\x18\x05 \x01(\x05H\x03\x88\x01\x01\x12\x18\n\x0btarget_psnr\x18\x06 \x01(\x01H\x04\x88\x01\x01\x12\x1b\n\x0ehold_out_every\x18\x07 \x01(\x05H\x05\x88\x01\x01\x12\x11\n\x04seed\x18\x08 \x01(\x05H\x06\x88\x01\x01\x12\x1f\n\x12\x63heckpoint_seconds\x18\t \x01(\x05H\x07\x88\x01\x01\x12*\n\x06\x65ngine\x18\n \x01(\x0e\x32\x15.splatworks.v1.EngineH\x08\x88\x01\x01\x12\x18\n\x0brequire_gpu\x18\x0b \x01(\x08H\t\x88\x01\x01\x12.\n\x08strategy\x18\x0c \x01(\x0e\x32\x17.splatworks.v1.StrategyH\n\x88\x01\x01\x12;\n\x13resolution_schedule\x18\r \x03(\x0b\x32\x1e.splatworks.v1.ResolutionLevel\x12.\n\x07plateau\x18\x0e \x01(\x0b\x32\x1d.splatworks.v1.PlateauOptions\x12.\n\x07\x64\x65nsify\x18\x0f \x01(\x0b\x32\x1d.splatworks.v1.DensifyOptions\x12*\n\x05prune\x18\x10 \x01(\x0b\x32\x1b.splatworks.v1.PruneOptions\x12\x13\n\x0bsh_schedule\x18\x11 \x03(\x01\x12\x18\n\x0bssim_weight\x18\x12 \x01(\x01H\x0b\x88\x01\x01\x12\x15\n\x08\x65xposure\x18\x13 \x01(\x08H\x0c\x88\x01\x01\x12\x32\n\nbackground\x18\x14 \x01(\x0e\x32\x19.splatworks.v1.BackgroundH\r\x88\x01\x01\x12\x18\n\x0b\x61ntialiased\x18\x15 \x01(\x08H\x0e\x88\x01\x01\x12,\n\x07holdout\x18\x16 \x01(\x0e\x32\x16.splatworks.v1.HoldoutH\x0f\x88\x01\x01\x12\x13\n\x06polish\x18\x17 \x01(\x01H\x10\x88\x01\x01\x12\x14\n\x07\x61\x62sgrad\x18\x18 \x01(\x08H\x11\x88\x01\x01\x42\x0c\n\n_max_stepsB\x10\n\x0e_max_gaussiansB\x11\n\x0f_max_image_sideB\x0c\n\n_sh_degreeB\x0e\n\x0c_target_psnrB\x11\n\x0f_hold_out_everyB\x07\n\x05_seedB\x15\n\x13_checkpoint_secondsB\t\n\x07_engineB\x0e\n\x0c_require_gpuB\x0b\n\t_strategyB\x0e\n\x0c_ssim_weightB\x0b\n\t_exposureB\r\n\x0b_backgroundB\x0e\n\x0c_antialiasedB\n\n\x08_holdoutB\t\n\x07_polishB\n\n\x08_absgrad\"\xf5\x01\n\rTrainResponse\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x1a.splatworks.v1.StageResult\x12\x11\n\tgaussians\x18\x02 \x01(\x03\x12\r\n\x05steps\x18\x03 \x01(\x05\x12\x11\n\x04psnr\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04ssim\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x1d\n\x10\x63ompensated_psnr\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12\x19\n\x0c\x63overed_psnr\x18\x07 \x01(\x01H\x03\x88\x01\x01\x42\x07\n\x05_psnrB\x07\n\x05_ssimB\x13\n\x11_compensated_psnrB\x0f\n\r_covered_psnr*]\n\x07Profile\x12\x17\n\x13PROFILE_UNSPECIFIED\x10\x00\x12\x11\n\rPROFILE_DRAFT\x10\x01\x12\x14\n\x10PROFILE_STANDARD\x10\x02\x12\x10\n\x0cPROFILE_HIGH\x10\x03*W\n\x06\x45ngine\x12\x16\n\x12\x45NGINE_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x45NGINE_AUTO\x10\x01\x12\x11\n\rENGINE_NATIVE\x10\x02\x12\x11\n\rENGINE_GSPLAT\x10\x03*\\\n\x08Strategy\x12\x18\n\x14STRATEGY_UNSPECIFIED\x10\x00\x12\x11\n\rSTRATEGY_AUTO\x10\x01\x12\x10\n\x0cSTRATEGY_ADC\x10\x02\x12\x11\n\rSTRATEGY_MCMC\x10\x03*[\n\x07Holdout\x12\x17\n\x13HOLDOUT_UNSPECIFIED\x10\x00\x12\x10\n\x0cHOLDOUT_AUTO\x10\x01\x12\x13\n\x0fHOLDOUT_EVERY_N\x10\x02\x12\x10\n\x0cHOLDOUT_NONE\x10\x03*k\n\nBackground\x12\x1a\n\x16\x42\x41\x43KGROUND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42\x41\x43KGROUND_BLACK\x10\x01\x12\x14\n\x10\x42\x41\x43KGROUND_WHITE\x10\x02\x12\x15\n\x11\x42\x41\x43KGROUND_RANDOM\x10\x03*\x82\x01\n\rPlateauMetric\x12\x1e\n\x1aPLATEAU_METRIC_UNSPECIFIED\x10\x00\x12\x17\n\x13PLATEAU_METRIC_PSNR\x10\x01\x12\x1f\n\x1bPLATEAU_METRIC_COVERED_PSNR\x10\x02\x12\x17\n\x13PLATEAU_METRIC_SSIM\x10\x03\x32U\n\x0eTrainerService\x12\x43\n\x05Train\x12\x1b.splatworks.v1.TrainRequest\x1a\x1d.google.longrunning.Operationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'splatworks.v1.trainer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROFILE']._serialized_start=914
-  _globals['_PROFILE']._serialized_end=989
+  _globals['_PROFILE']._serialized_start=2197
+  _globals['_PROFILE']._serialized_end=2290
+  _globals['_ENGINE']._serialized_start=2292
+  _globals['_ENGINE']._serialized_end=2379
+  _globals['_STRATEGY']._serialized_start=2381
+  _globals['_STRATEGY']._serialized_end=2473
+  _globals['_HOLDOUT']._serialized_start=2475
+  _globals['_HOLDOUT']._serialized_end=2566
+  _globals['_BACKGROUND']._serialized_start=2568
+  _globals['_BACKGROUND']._serialized_end=2675
+  _globals['_PLATEAUMETRIC']._serialized_start=2678
+  _globals['_PLATEAUMETRIC']._serialized_end=2808
   _globals['_TRAINREQUEST']._serialized_start=144
   _globals['_TRAINREQUEST']._serialized_end=358
-  _globals['_TRAINOPTIONS']._serialized_start=361
-  _globals['_TRAINOPTIONS']._serialized_end=760
-  _globals['_TRAINRESPONSE']._serialized_start=763
-  _globals['_TRAINRESPONSE']._serialized_end=912
-  _globals['_TRAINERSERVICE']._serialized_start=991
-  _globals['_TRAINERSERVICE']._serialized_end=1076
+  _globals['_RESOLUTIONLEVEL']._serialized_start=360
+  _globals['_RESOLUTIONLEVEL']._serialized_end=406
+  _globals['_PLATEAUOPTIONS']._serialized_start=409
+  _globals['_PLATEAUOPTIONS']._serialized_end=561
+  _globals['_DENSIFYOPTIONS']._serialized_start=564
+  _globals['_DENSIFYOPTIONS']._serialized_end=760
+  _globals['_PRUNEOPTIONS']._serialized_start=762
+  _globals['_PRUNEOPTIONS']._serialized_end=854
+  _globals['_TRAINOPTIONS']._serialized_start=857
+  _globals['_TRAINOPTIONS']._serialized_end=1947
+  _globals['_TRAINRESPONSE']._serialized_start=1950
+  _globals['_TRAINRESPONSE']._serialized_end=2195
+  _globals['_TRAINERSERVICE']._serialized_start=2810
+  _globals['_TRAINERSERVICE']._serialized_end=2895
 # @@protoc_insertion_point(module_scope)

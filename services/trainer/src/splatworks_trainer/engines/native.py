@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from splatworks_common.cameras import Camera
 from splatworks_common.splats import Splats
 from splatworks_rasterizer import GaussianModel
-from splatworks_trainer.engine import Edit, EngineState, Rates, Statistics, StepResult
+from splatworks_trainer.engine import Edit, EngineState, Objective, Rates, Statistics, StepResult
 
 
 class NativeEngine:
     """An ``Engine`` on the CPU; made as ``EngineFactory`` says."""
 
-    def __init__(self, splats: Splats, *, capacity: int, threads: int) -> None:
+    def __init__(self, splats: Splats, *, capacity: int, threads: int, antialiased: bool = False) -> None:
         self._sh_degree = splats.sh_degree
-        self._model = GaussianModel(splats, capacity=capacity, threads=threads)
+        self._model = GaussianModel(splats, capacity=capacity, threads=threads, antialiased=antialiased)
 
     @property
     def count(self) -> int:
@@ -31,10 +31,25 @@ class NativeEngine:
         return self._model.render(camera, sh_degree=self._sh_degree)
 
     def step(
-        self, camera: Camera, photo: NDArray[np.uint8], rates: Rates, *, sh_degree: int, ssim_weight: float
+        self,
+        camera: Camera,
+        photo: NDArray[np.uint8],
+        rates: Rates,
+        objective: Objective,
+        *,
+        mask: NDArray[np.uint8] | None = None,
+        exposure: NDArray[np.float32] | None = None,
     ) -> StepResult:
         """See ``Engine.step``."""
-        return self._model.step(camera, photo, rates, sh_degree=sh_degree, ssim_weight=ssim_weight)
+        return self._model.step(camera, photo, rates, objective, mask=mask, exposure=exposure)
+
+    def blended(self, camera: Camera, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See ``Engine.blended``."""
+        return self._model.blended(camera, values)
+
+    def perturb(self, length: float, seed: int) -> None:
+        """See ``Engine.perturb``."""
+        self._model.perturb(length, seed)
 
     def statistics(self) -> Statistics:
         """See ``Engine.statistics``."""

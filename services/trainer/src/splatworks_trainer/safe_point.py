@@ -1,0 +1,36 @@
+"""A place to go back to when training goes astray: the last state that was known to be sound, on disk.
+
+On disk and not in memory, since it is as large as the model with its moments, and hardly ever needed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from splatworks_trainer.state import RunState, read_state, write_state
+
+
+class SafePoint:
+    """Holds one state at a time.
+
+    Args:
+        scratch: A folder of the run's own.
+    """
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._folder: Path | None = None
+
+    def save(self, state: RunState) -> None:
+        """Replaces the state by a newer one."""
+        folder = Path(tempfile.mkdtemp(prefix="safe-point-", dir=self._scratch))
+        write_state(state, folder)
+        if self._folder:
+            shutil.rmtree(self._folder)
+        self._folder = folder
+
+    def load(self) -> RunState | None:
+        """The state saved last; none where nothing was sound yet."""
+        return read_state(self._folder) if self._folder else None
