@@ -1,14 +1,16 @@
 """``make bench-operator``: what many jobs at once cost the operator, over a strict API in memory and workers
 that finish at once.
 
-The operator is a process of its own; API server and workers share another, whose processor time is printed
-too, since it takes part of the machine. So compare a ratio of two runs in one sitting rather than seconds.
+Operator, API server and workers are three processes. The time of all three is printed, since they share the
+machine: two cores have twice the seconds. So compare a ratio of two runs in one sitting rather than seconds.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import json
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -16,17 +18,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import psutil
 from rich.console import Console
 from rich.table import Table
 
-from splatworks_operator.status import StageName
+from tests.e2e.kube.waiting import until
 from tests.fakes.kube_api import EVENTS, SPLATJOBS, KubeApi
 from tests.fakes.operator import OperatorProcess
-from tests.fakes.store import FolderArtifacts
-from tests.integration.operator.conftest import World, until
 
 _PATIENCE_SECONDS = 300.0
+_MEMORY = Path("/dev/shm")
+"""Where the workers' manifests lie where it is there: on a disk they took most of the workers' time."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Cost:
         jobs: How many, created one after another as fast as the API takes them.
         seconds: From the first creation to the last success.
         operator_cpu_seconds: The operator's processor time meanwhile, and until all events were posted.
-        rest_cpu_seconds: That of API server and workers.
+        api_cpu_seconds: That of the API server.
+        workers_cpu_seconds: That of the workers.
         most_writes: Requests that changed a job or told of it, for the job with the most.
         memory_mb: The most memory that the operator has had.
     """
@@ -45,45 +50,69 @@ class Cost:
     jobs: int
     seconds: float
     operator_cpu_seconds: float
-    rest_cpu_seconds: float
+    api_cpu_seconds: float
+    workers_cpu_seconds: float
     most_writes: int
     memory_mb: float
+
+
+@dataclass(frozen=True)
+class _World:
+    """Everything that takes processor time.
+
+    Attributes:
+        kube: The API server, in this process.
+        operator: The operator.
+        workers: The process of the workers.
+    """
+
+    kube: KubeApi
+    operator: OperatorProcess
+    workers: psutil.Process
+
+    def cpu_seconds(self) -> list[float]:
+        """What each has used: operator, API server, workers."""
+        return [self.operator.cpu_seconds(), _cpu_seconds(psutil.Process()), _cpu_seconds(self.workers)]
 
 
 def measure(jobs: int) -> Cost:
     """Takes so many jobs from creation to success."""
     with _world(jobs) as world:
-        operator = world.operator_process()
-        operator.start()
-        until(lambda: operator.probe("/readyz")[0] == 200, _PATIENCE_SECONDS)
-        began, used, rest = time.monotonic(), operator.cpu_seconds(), _own_cpu_seconds()
+        until(lambda: world.operator.probe("/readyz")[0] == 200, "the operator is not ready", seconds=60)
+        began, before = time.monotonic(), world.cpu_seconds()
         for number in range(jobs):
-            world.submit(f"job-{number}")
-        until(lambda: _succeeded(world) == jobs, _PATIENCE_SECONDS)
+            world.kube.create(SPLATJOBS, _job(number))
+        until(lambda: _succeeded(world.kube) == jobs, "not all succeed", seconds=_PATIENCE_SECONDS)
         seconds = time.monotonic() - began
         # Each of the four stages starts, and the job ends.
-        until(lambda: len(world.kube.list(EVENTS)) == 5 * jobs, _PATIENCE_SECONDS)
+        until(
+            lambda: len(world.kube.list(EVENTS)) == 5 * jobs, "events are missing", seconds=_PATIENCE_SECONDS
+        )
+        used = [now - then for now, then in zip(world.cpu_seconds(), before, strict=True)]
         return Cost(
             jobs=jobs,
             seconds=seconds,
-            operator_cpu_seconds=operator.cpu_seconds() - used,
-            rest_cpu_seconds=_own_cpu_seconds() - rest,
-            most_writes=_most_writes(world),
-            memory_mb=operator.memory_mb(),
+            operator_cpu_seconds=used[0],
+            api_cpu_seconds=used[1],
+            workers_cpu_seconds=used[2],
+            most_writes=_most_writes(world.kube),
+            memory_mb=world.operator.memory_mb(),
         )
 
 
 def table(costs: list[Cost]) -> Table:
     """The costs as a table."""
     made = Table(title="Jobs through the operator", title_justify="left", show_edge=False)
-    for column in ("jobs", "s", "operator CPU s", "API and workers CPU s", "writes a job", "operator MB"):
+    cpu = ("operator CPU s", "API CPU s", "workers CPU s")
+    for column in ("jobs", "s", *cpu, "writes a job", "operator MB"):
         made.add_column(column, justify="right")
     for cost in costs:
         made.add_row(
             f"{cost.jobs:,}",
             f"{cost.seconds:.1f}",
             f"{cost.operator_cpu_seconds:.1f}",
-            f"{cost.rest_cpu_seconds:.1f}",
+            f"{cost.api_cpu_seconds:.1f}",
+            f"{cost.workers_cpu_seconds:.1f}",
             str(cost.most_writes),
             f"{cost.memory_mb:.0f}",
         )
@@ -91,39 +120,55 @@ def table(costs: list[Cost]) -> Table:
 
 
 @contextmanager
-def _world(capacity: int) -> Iterator[World]:
-    with tempfile.TemporaryDirectory() as directory:
+def _world(capacity: int) -> Iterator[_World]:
+    with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as directory:
         folder = Path(directory)
-        (folder / "store").mkdir()
+        store = folder / "store"
+        store.mkdir()
         kube = KubeApi(validating=False)
         kube.start()
         kube.kubeconfig(folder / "kubeconfig")
-        world = World(folder, kube, FolderArtifacts(folder / "store"))
-        for stage in StageName:
-            world.add_worker(stage, capacity=capacity)
+        workers = subprocess.Popen(
+            [sys.executable, "-m", "tests.fakes.worker_main", str(store), str(capacity)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert workers.stdin is not None
+        assert workers.stdout is not None
+        config = {
+            "workers": {"addresses": json.loads(workers.stdout.readline())},
+            "buckets": [{"namespaces": ["*"], "source": ["photos"], "output": ["splatworks"]}],
+            "pollSeconds": 0.5,
+        }
+        operator = OperatorProcess(config, store, folder / "kubeconfig", folder / "operator")
+        operator.start()
         try:
-            yield world
+            yield _World(kube, operator, psutil.Process(workers.pid))
         finally:
-            for operator in world.operators:
-                assert isinstance(operator, OperatorProcess), "only processes are measured"
-                operator.kill()
-            for worker in (worker for found in world.workers.values() for worker in found):
-                worker.kill()
+            operator.kill()
             kube.stop()
+            workers.communicate(timeout=_PATIENCE_SECONDS)
+        assert workers.returncode == 0, "a request id ran twice"
 
 
-def _own_cpu_seconds() -> float:
-    times = os.times()
-    return times.user + times.system
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
-def _succeeded(world: World) -> int:
-    return sum((job.get("status") or {}).get("phase") == "Succeeded" for job in world.kube.list(SPLATJOBS))
+def _job(number: int) -> dict[str, Any]:
+    metadata = {"name": f"job-{number}", "namespace": "team"}
+    return {"metadata": metadata, "spec": {"source": {"uri": "s3://photos/fox"}}}
 
 
-def _most_writes(world: World) -> int:
-    writes = Counter(write.name for write in world.kube.writes if write.resource == SPLATJOBS)
-    writes.update(event["involvedObject"]["name"] for event in world.kube.list(EVENTS))
+def _succeeded(kube: KubeApi) -> int:
+    return sum((job.get("status") or {}).get("phase") == "Succeeded" for job in kube.list(SPLATJOBS))
+
+
+def _most_writes(kube: KubeApi) -> int:
+    writes = Counter(write.name for write in kube.writes if write.resource == SPLATJOBS)
+    writes.update(event["involvedObject"]["name"] for event in kube.list(EVENTS))
     return max(writes.values())
 
 

@@ -118,6 +118,7 @@ class KubeApi:
         self._log: list[tuple[int, tuple[str, str], str, Mapping[str, str], bytes]] = []
         self._compacted = 0
         self._version = 0
+        self._stored: tuple[Object, bytes] = {}, b""  # what was stored last, which its writer is answered
         self._changed: asyncio.Event = asyncio.Event()
         self._validator = jsonschema.Draft202012Validator(_SCHEMA)
         self._thread: threading.Thread | None = None
@@ -241,7 +242,10 @@ class KubeApi:
             raise
         name = written["metadata"]["name"]
         self.writes.append(Write(request.method, resource, namespace, name, sub, code, body))
-        return web.json_response(written, status=code)
+        stored, encoded = self._stored
+        if stored is not written:
+            return web.json_response(written, status=code)
+        return web.Response(body=encoded, status=code, content_type="application/json")
 
     def _write(
         self,
@@ -401,7 +405,7 @@ class KubeApi:
                 metadata[key] = old["metadata"][key]
             else:
                 metadata.pop(key, None)
-        new = self._checked(resource, {**new, "metadata": metadata})
+        new = self._checked(resource, {**new, "metadata": metadata}, old)
         if new == old:
             return old
         if any(new.get(key) != old.get(key) for key in {*new, *old} - {"metadata", "status"}):
@@ -424,11 +428,11 @@ class KubeApi:
         metadata["generation"] += 1
         return self._store(resource, "MODIFIED", {**old, "metadata": metadata})
 
-    def _checked(self, resource: tuple[str, str], body: Object) -> Object:
+    def _checked(self, resource: tuple[str, str], body: Object, old: Object | None = None) -> Object:
         if resource != SPLATJOBS:
             return body
-        spec = filled_in(_SCHEMA["properties"]["spec"], body.get("spec"))
-        body = {**body, "spec": spec}
+        if old is None or body.get("spec") is not old["spec"]:
+            body = {**body, "spec": filled_in(_SCHEMA["properties"]["spec"], body.get("spec"))}
         if not self.validating:
             return body
         errors = [f"{error.json_path}: {error.message}" for error in self._validator.iter_errors(body)]
@@ -445,8 +449,10 @@ class KubeApi:
             del self._objects[resource][where]
         else:
             self._objects[resource][where] = body
+        encoded = json.dumps(body, separators=(",", ":")).encode()
+        self._stored = body, encoded
         if resource not in (EVENTS,):  # nobody watches these, and there are many
-            line = json.dumps({"type": type, "object": body}, separators=(",", ":")).encode() + b"\n"
+            line = b'{"type":"%s","object":%s}\n' % (type.encode(), encoded)
             self._log.append((self._version, resource, where[0], metadata.get("labels") or {}, line))
             changed, self._changed = self._changed, asyncio.Event()
             changed.set()

@@ -111,7 +111,19 @@ class FakeWorker:
         host: str = "127.0.0.1",
         port: int = 0,
         behave: Behaviour = lambda request: Plan(),
+        threads: int | None = None,
     ) -> None:
+        """Serves nothing yet; see ``start``.
+
+        Args:
+            stage: Which stage.
+            store: Where results go.
+            ledger: Where to count.
+            capacity: How many operations run at a time.
+            host, port: Where to listen; 0 chooses a port.
+            behave: What becomes of each request.
+            threads: How many calls are answered at a time; by default enough to wait for each operation.
+        """
         self.stage = stage
         self.capacity = capacity
         self.behave = behave
@@ -119,6 +131,7 @@ class FakeWorker:
         self.host = host
         self._store = store
         self._ledger = ledger
+        self._threads = threads or min(capacity, 512) + 8
         self._lock = threading.RLock()
         self._happened = threading.Condition(self._lock)
         self._operations: dict[str, _Operation] = {}
@@ -145,7 +158,7 @@ class FakeWorker:
         self.instance = uuid.uuid4().hex
         self._operations, self._under_way, self._used = {}, {}, set()
         server = grpc.server(
-            ThreadPoolExecutor(max_workers=min(self.capacity, 512) + 8), options=[("grpc.so_reuseport", 0)]
+            ThreadPoolExecutor(max_workers=self._threads), options=[("grpc.so_reuseport", 0)]
         )
         faces = _Faces(self)
         operations_pb2_grpc.add_OperationsServicer_to_server(faces, server)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 
 from splatworks_common.reasons import Reason
 
@@ -207,7 +208,7 @@ class JobStatus:
     result: JobResult = JobResult()
     generation: int = 0
 
-    @property
+    @cached_property  # asked for a hundred times on a job's way
     def current(self) -> StageStatus | None:
         """The first stage that is not over; None once all are."""
         return next((stage for stage in self.stages if not stage.state.over), None)

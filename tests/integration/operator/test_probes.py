@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client import generate_latest
 
 from splatworks_common import reasons
+from splatworks_operator.kube import health
 from splatworks_operator.kube.health import StoreProbe, WatchAudit
 from splatworks_operator.status import StageName
 from tests.fakes.kube_api import SPLATJOBS
@@ -53,8 +55,12 @@ class _Listed:
 
     def __init__(self, listed: Mapping[str, str]) -> None:
         self.listed = dict(listed)
+        self.times = 0
+        self.on_list: Callable[[], None] = lambda: None
 
     async def versions(self, namespaces: object) -> dict[str, str]:
+        self.times += 1
+        self.on_list()
         return dict(self.listed)
 
 
@@ -71,6 +77,44 @@ async def test_a_watch_that_shows_a_change_late_is_not_deaf_but_one_that_never_d
         await _until(lambda: audit.complaint() == "")
     finally:
         auditing.cancel()
+
+
+async def test_a_watch_that_shows_anything_at_all_is_late_rather_than_deaf():
+    listed, seen = _Listed({"a": "2", "b": "1"}), {"a": "1", "b": "1"}
+    audit = WatchAudit(listed, seen.get, (), seconds=0.02)  # type: ignore[arg-type]
+    auditing = asyncio.create_task(audit.run())
+    listed.on_list = lambda: seen.update(b=str(listed.times))
+    try:
+        await _until(lambda: listed.times >= 6)
+        assert audit.complaint() == ""
+        listed.on_list = lambda: None
+        await _until(lambda: "does not show" in audit.complaint())
+    finally:
+        auditing.cancel()
+
+
+async def test_a_watch_that_a_starved_process_had_no_time_to_read_is_not_deaf(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    listed, seen = _Listed({"a": "2"}), {"a": "1"}
+    audit = WatchAudit(listed, seen.get, (), seconds=30.0)  # type: ignore[arg-type]
+    now, pauses = 0.0, []
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        if listed.times == 2:
+            raise asyncio.CancelledError
+        pauses.append(seconds)
+        now += 150.0 if len(pauses) == 2 else seconds  # the process gets no time for two minutes
+        if len(pauses) == 3:
+            seen["a"] = "2"
+
+    monkeypatch.setattr(health, "asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(health, "time", SimpleNamespace(monotonic=lambda: now))
+    with pytest.raises(asyncio.CancelledError):
+        await audit.run()
+    assert pauses == [30.0, 30.0, 120.0]
+    assert audit.complaint() == ""
 
 
 def test_a_deaf_watch_is_noticed_on_a_real_connection(world: World):

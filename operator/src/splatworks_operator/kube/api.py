@@ -76,15 +76,22 @@ def credentials() -> kopf.ConnectionInfo:
     raise ApiError(0, "There is no Kubernetes API to speak to: run in a pod, or set KUBECONFIG.")
 
 
-def open_session(info: kopf.ConnectionInfo) -> aiohttp.ClientSession:
-    """A pool of connections to the API server; belongs to the running event loop."""
+def open_session(
+    info: kopf.ConnectionInfo, *middlewares: aiohttp.ClientMiddlewareType
+) -> aiohttp.ClientSession:
+    """A pool of connections to the API server; belongs to the running event loop.
+
+    Args:
+        info: Where it is, and as whom to speak to it.
+        middlewares: What every request goes through.
+    """
     in_pod = info.token is not None and info.server == "https://kubernetes.default.svc"
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
             limit=_CONNECTIONS, ssl=info.as_ssl_context() if info.server.startswith("https:") else False
         ),
         headers={"User-Agent": "splatworks-operator", **info.as_http_headers()},
-        middlewares=[_FreshToken(_TOKEN)] if in_pod else [],
+        middlewares=[*middlewares, *([_FreshToken(_TOKEN)] if in_pod else [])],
     )
 
 
@@ -175,7 +182,7 @@ class Api:
         try:
             async with self._session.get(self._server + path, params=query, timeout=timeout) as response:
                 await self._check(response)
-                async for line in _lines(response.content):
+                async for line in lines_of(response.content):
                     event = json.loads(line)
                     if event["type"] == "ERROR":
                         raise ApiError(event["object"].get("code", 500), event["object"].get("message", ""))
@@ -222,7 +229,7 @@ class Api:
         return ApiError(0, f"the API server does not answer: {error!r}")
 
 
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+async def lines_of(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
     """The lines of a stream, as long as an event may be; aiohttp's own are no longer than its buffer."""
     rest = b""
     async for chunk in content.iter_any():

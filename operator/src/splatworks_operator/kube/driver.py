@@ -76,6 +76,17 @@ class JobDriver:
         """Whether the resource stays until its finalizer is removed; before that nothing may run for it."""
         return finalizer in self.resource["metadata"].get("finalizers", ())
 
+    async def guard(self, finalizer: str) -> None:
+        """Has the resource stay until the finalizer is removed; not one that is on its way out.
+
+        Raises:
+            ApiError: It can not be had so now.
+        """
+        async with self._step:
+            if not self.guarded_by(finalizer) and "deletionTimestamp" not in self.resource["metadata"]:
+                await self._record.guard(finalizer)
+                self.wake.set()
+
     @property
     def listens(self) -> bool:
         """Whether an attempt runs whose end can be waited for."""
@@ -92,6 +103,10 @@ class JobDriver:
         """Takes note of the resource as a watch shows it."""
         if self._record.saw(seen):
             self.wake.set()
+
+    def knows(self, version: str) -> bool:
+        """Whether a version of the resource was read or written here already."""
+        return self._record.knows(version)
 
     async def step(self) -> float | None:
         """Does what there is to do now.

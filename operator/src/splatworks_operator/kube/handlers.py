@@ -2,8 +2,8 @@
 
 Everything is level-triggered: an event only says that it may be worth looking, so none need be remembered.
 One daemon drives each job that is not over (or has a time to be deleted at); deletion is held up by a
-finalizer until the job's work has stopped and its files are gone. kopf itself writes nothing but that
-finalizer, and notes about deletions that have to be tried again.
+finalizer until the job's work has stopped and its files are gone. kopf itself writes nothing but
+notes about deletions that have to be tried again, and takes that finalizer off.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pydantic
 
 from splatworks_operator.crd.definition import GROUP, PLURAL, VERSION
 from splatworks_operator.kube import faults
-from splatworks_operator.kube.api import ApiError
+from splatworks_operator.kube.api import ApiError, Resource
 from splatworks_operator.kube.driver import JobDriver
 from splatworks_operator.kube.faults import Fault
 from splatworks_operator.kube.jobs import JobTable
@@ -74,9 +74,28 @@ def settings() -> kopf.OperatorSettings:
 
 def is_live(*, status: Mapping[str, Any], spec: Mapping[str, Any], **_: object) -> bool:
     """Whether there is anything left to do for a job."""
-    phase = status.get("phase")
-    over = phase in (Phase.SUCCEEDED.value, Phase.FAILED.value)
-    return not over or spec.get("ttlSecondsAfterFinished") is not None
+    return not _is_over(status) or spec.get("ttlSecondsAfterFinished") is not None
+
+
+def _is_over(status: Mapping[str, Any]) -> bool:
+    return status.get("phase") in (Phase.SUCCEEDED.value, Phase.FAILED.value)
+
+
+def is_echo(event: Resource, jobs: JobTable, metrics: OperatorMetrics) -> bool:
+    """Whether a watch's event is of no use to kopf: the job's driver made it or has read it, and goes on.
+
+    It is noted here then as ``register``'s handlers would note it.
+    """
+    seen = event["object"]
+    if event["type"] != "MODIFIED" or not jobs.knows(seen):
+        return False
+    metadata = seen["metadata"]
+    guarded = FINALIZER in metadata.get("finalizers", ())
+    if not guarded or "deletionTimestamp" in metadata or _is_over(seen.get("status") or {}):
+        return False
+    metrics.last_event.set_to_current_time()
+    jobs.saw(seen)
+    return True
 
 
 def register(registry: kopf.OperatorRegistry, jobs: JobTable, metrics: OperatorMetrics) -> None:
@@ -89,8 +108,9 @@ def register(registry: kopf.OperatorRegistry, jobs: JobTable, metrics: OperatorM
         found: Any = event["object"]  # as JSON: kopf's own view of a body is costly to read
         if event["type"] == "DELETED":
             jobs.forget(found["metadata"]["uid"])
-        else:
-            jobs.saw(found)
+            return
+        jobs.saw(found)
+        await _guard(jobs.of(found), found)
 
     @kopf.daemon(*which, registry=registry, when=is_live)
     async def drive(body: kopf.Body, stopped: kopf.DaemonStopped, **_: object) -> None:
@@ -99,6 +119,22 @@ def register(registry: kopf.OperatorRegistry, jobs: JobTable, metrics: OperatorM
     @kopf.on.delete(*which, registry=registry, id="cleanup")
     async def deleted(body: kopf.Body, retry: int, **_: object) -> None:
         await _close(jobs.of(dict(body)), retry, metrics)
+
+
+async def _guard(driver: JobDriver, found: Resource) -> None:
+    """Adds the finalizer, and lets kopf go on with the resource as it is then.
+
+    kopf would add it by itself, and does so where this fails. But it finds out what to send by comparing
+    copies of the whole resource, which takes it longer than all else about a new job.
+    """
+    if driver.guarded_by(FINALIZER):
+        return
+    try:
+        await driver.guard(FINALIZER)
+    except ApiError as error:
+        log.info("%s has no finalizer yet: %s", driver.name, error)
+    else:
+        found.update(driver.resource)
 
 
 async def _drive(driver: JobDriver, stopped: kopf.DaemonStopped, metrics: OperatorMetrics) -> None:

@@ -33,6 +33,8 @@ AUDIT_SECONDS = 30.0
 """How long the watch may take to show a change."""
 
 _DEAF_TOO_LONG_SECONDS = 300.0
+_PUNCTUAL = 0.1
+"""A pause that lasts no more than this share longer than it was to is taken for one of its length."""
 
 
 def complaints(checks: Mapping[str, Check]) -> list[str]:
@@ -114,12 +116,13 @@ class WatchAudit:
     """Whether the watch shows what happens.
 
     A watch that has gone deaf looks like a quiet cluster. So the versions of all jobs are listed now and
-    then: one that the watch has still not shown by the next time was missed.
+    then: one that the watch has still not shown by the next time was missed. A watch that shows anything
+    meanwhile is late rather than deaf, and so it may be where this process had no time to read it.
 
     Args:
         jobs: The API server.
         seen: The version of a job, by uid, that the watch last showed.
-        namespaces: Which are watched; empty for all.
+        namespaces: Which are watched, each by a watch of its own; empty for all by one.
         seconds: How long a change may take to be shown.
     """
 
@@ -133,31 +136,46 @@ class WatchAudit:
     ) -> None:
         self._jobs = jobs
         self._seen = seen
-        self._namespaces = list(namespaces)
+        self._namespaces = [*namespaces] or [""]
         self._seconds = seconds
-        self._behind: dict[str, str | None] = {}
+        self._shown: dict[str, dict[str, str | None]] = {}
+        self._behind: dict[str, set[str]] = {}
         self._deaf_since: float | None = None
 
     async def run(self) -> None:
         """Audits now and then, until cancelled."""
         while True:
-            await asyncio.sleep(self._seconds)
+            await self._pause()
             try:
-                listed = await self._jobs.versions(self._namespaces)
+                listed = {namespace: await self._jobs.versions([namespace]) for namespace in self._namespaces}
             except ApiError as error:
                 log.warning("the watch can not be audited: %s", error)
             else:
-                self._compare(listed)
+                self._judge(sum(self._missed(*each) for each in listed.items()))
 
-    def _compare(self, listed: Mapping[str, str]) -> None:
-        behind = {uid: self._seen(uid) for uid, version in listed.items() if self._seen(uid) != version}
-        missed = [uid for uid, seen in behind.items() if uid in self._behind and self._behind[uid] == seen]
-        self._behind = behind
+    async def _pause(self) -> None:
+        """Waits for so long, and as long again as this process was kept from running meanwhile."""
+        left = self._seconds
+        while left > self._seconds * _PUNCTUAL:
+            due = time.monotonic() + left
+            await asyncio.sleep(left)
+            left = time.monotonic() - due
+
+    def _missed(self, namespace: str, listed: Mapping[str, str]) -> int:
+        """How many jobs the watch of a namespace ought to have shown since the last time."""
+        shown = {uid: self._seen(uid) for uid in listed}
+        behind = {uid for uid, version in listed.items() if shown[uid] != version}
+        before, behind_before = self._shown.get(namespace, {}), self._behind.get(namespace, set())
+        self._shown[namespace], self._behind[namespace] = shown, behind
+        shows_anything = any(version != before.get(uid) for uid, version in shown.items())
+        return 0 if shows_anything else len(behind & behind_before)
+
+    def _judge(self, missed: int) -> None:
         if not missed:
             self._deaf_since = None
         elif self._deaf_since is None:
             self._deaf_since = time.monotonic()
-            log.error("the watch of SplatJobs does not show what happens; %d jobs were missed", len(missed))
+            log.error("the watch of SplatJobs does not show what happens; %d jobs were missed", missed)
 
     def complaint(self) -> str:
         """What is wrong, or ""."""

@@ -39,6 +39,11 @@ class JobTable:
         self._seen[uid] = resource["metadata"]["resourceVersion"]
         self.of(resource).saw(resource)
 
+    def knows(self, resource: Resource) -> bool:
+        """Whether its driver has read or written this very version of a resource already."""
+        driver = self._drivers.get(resource["metadata"]["uid"])
+        return driver is not None and driver.knows(resource["metadata"]["resourceVersion"])
+
     def of(self, resource: Resource) -> JobDriver:
         """The driver of a resource; a new one at once holds the slot that its status says."""
         uid = resource["metadata"]["uid"]

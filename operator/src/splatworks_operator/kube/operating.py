@@ -22,6 +22,7 @@ from splatworks_operator.kube.background import Background
 from splatworks_operator.kube.config import OperatorConfig
 from splatworks_operator.kube.deletion_cost import DeletionCost
 from splatworks_operator.kube.discovery import Discovery
+from splatworks_operator.kube.echoes import WithoutEchoes
 from splatworks_operator.kube.health import AUDIT_SECONDS, Check, Heartbeat, StoreProbe, WatchAudit
 from splatworks_operator.kube.jobs import JobTable
 from splatworks_operator.kube.journal import Journal
@@ -114,7 +115,8 @@ async def operate(
         @kopf.on.login(registry=registry)
         async def login(**_: object) -> kopf.AiohttpSession:
             info = await asyncio.to_thread(credentials)
-            return kopf.AiohttpSession(server=str(info.server), aiohttp_session=open_session(info))
+            session = open_session(info, WithoutEchoes(lambda event: handlers.is_echo(event, jobs, metrics)))
+            return kopf.AiohttpSession(server=str(info.server), aiohttp_session=session)
 
         driving = kopf.operator(
             registry=registry,

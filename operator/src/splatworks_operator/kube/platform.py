@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,6 +31,11 @@ class Jobs(Protocol):
         self, namespace: str, name: str, version: str, changes: Mapping[str, Any]
     ) -> Resource:
         """Changes the status where the resource still has that version."""
+
+    async def set_finalizers(
+        self, namespace: str, name: str, version: str, finalizers: Sequence[str]
+    ) -> Resource:
+        """Sets what holds up the deletion where the resource still has that version."""
 
     async def delete(self, job: Job) -> None:
         """Deletes the job."""

@@ -23,8 +23,8 @@ from splatworks_operator.status import JobStatus
 
 log = logging.getLogger(__name__)
 
-_OWN_VERSIONS = 16
-"""How many of its own last writes a record recognises when a watch shows them."""
+_KNOWN_VERSIONS = 16
+"""How many of the versions that it last wrote or read a record recognises when a watch shows them."""
 
 
 _LONGEST_MESSAGE = 1024
@@ -51,7 +51,7 @@ class Record:
         self.resource = found
         self.status = self._written = resource.from_resource(found.get("status") or {})
         self._written_at = time.monotonic()  # as good as: what has changed since can wait as long
-        self._own_versions: deque[str] = deque(maxlen=_OWN_VERSIONS)
+        self._known_versions: deque[str] = deque(maxlen=_KNOWN_VERSIONS)
         self._complaints: set[str] = set()
         self._behind = False
         self._job: Job | None = None
@@ -89,7 +89,7 @@ class Record:
             Whether that is news.
         """
         metadata = seen["metadata"]
-        if metadata["resourceVersion"] in self._own_versions:
+        if self.knows(metadata["resourceVersion"]):
             return False
         if metadata.get("generation", 0) < self.resource["metadata"].get("generation", 0):
             return False
@@ -116,6 +116,21 @@ class Record:
             await self._patch(changes)
         old, self._written, self._written_at = self._written, status, time.monotonic()
         self._tell(old, status)
+
+    def knows(self, version: str) -> bool:
+        """Whether a version of the resource is one of the last that were read or written here."""
+        return version in self._known_versions
+
+    async def guard(self, finalizer: str) -> None:
+        """Has the resource stay until the finalizer is removed.
+
+        Raises:
+            ApiError: It can not be had so; it is gone, for one, or was changed meanwhile.
+        """
+        metadata = self.resource["metadata"]
+        finalizers = [*metadata.get("finalizers", ()), finalizer]
+        version = metadata["resourceVersion"]
+        self._adopt(await self._platform.jobs.set_finalizers(*self._where, version, finalizers))
 
     async def refresh(self) -> bool:
         """Catches up where a watch has shown a status that is not the one known here.
@@ -194,7 +209,7 @@ class Record:
         self._adopt(fresh)
 
     def _adopt(self, fresh: Resource) -> None:
-        self._own_versions.append(fresh["metadata"]["resourceVersion"])
+        self._known_versions.append(fresh["metadata"]["resourceVersion"])
         self.resource = fresh
 
     @property

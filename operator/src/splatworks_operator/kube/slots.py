@@ -52,6 +52,14 @@ class _Queued:
     wake: Callable[[], None]
 
 
+_Process = tuple[str, str]
+"""A worker's name and instance."""
+
+
+def _process(worker: WorkerRef) -> _Process:
+    return worker.name, worker.instance
+
+
 class SlotTable:
     """The slots of all workers, and the jobs that hold them or wait for them."""
 
@@ -59,6 +67,7 @@ class SlotTable:
         self._clock = clock
         self._workers: dict[str, Capacity] = {}
         self._holds: dict[str, Hold] = {}
+        self._taken: Counter[_Process] = Counter()  # the holds by process, which every pass needs
         self._queue: dict[str, _Queued] = {}
         self._positions: Mapping[str, int] = {}
         self._pass: asyncio.Future[None] | None = None
@@ -86,12 +95,12 @@ class SlotTable:
     def hold(self, uid: str, stage: StageName, worker: WorkerRef) -> None:
         """The job runs on the worker, as its status says."""
         self._queue.pop(uid, None)
-        self._holds[uid] = Hold(stage, worker)
+        self._take(uid, Hold(stage, worker))
 
     def release(self, uid: str) -> None:
         """The job neither holds a slot nor waits for one."""
         self._queue.pop(uid, None)
-        if self._holds.pop(uid, None) is not None:
+        if self._give_back(uid):
             self._assign_soon()
 
     async def ask(self, waiting: Waiting, wake: Callable[[], None]) -> tuple[WorkerRef | None, int | None]:
@@ -117,6 +126,22 @@ class SlotTable:
         given = self._holds.get(uid)
         return (None, self._positions.get(uid)) if given is None else (given.worker, None)
 
+    def _take(self, uid: str, hold: Hold) -> None:
+        self._give_back(uid)
+        self._holds[uid] = hold
+        self._taken[_process(hold.worker)] += 1
+
+    def _give_back(self, uid: str) -> bool:
+        """Ends a job's hold; tells whether there was one."""
+        hold = self._holds.pop(uid, None)
+        if hold is None:
+            return False
+        process = _process(hold.worker)
+        self._taken[process] -= 1
+        if not self._taken[process]:
+            del self._taken[process]  # processes come and go for ever
+        return True
+
     def _is_open(self, held: Hold) -> bool:
         known = self._workers.get(held.worker.name)
         return known is not None and known.open and known.worker == held.worker
@@ -131,9 +156,8 @@ class SlotTable:
 
     def _assign(self) -> None:
         done, self._pass = self._pass, None
-        taken = Counter((hold.worker.name, hold.worker.instance) for hold in self._holds.values())
         free = [
-            Slots(known.worker, known.stage, known.slots - taken[known.worker.name, known.worker.instance])
+            Slots(known.worker, known.stage, known.slots - self._taken[_process(known.worker)])
             for known in self._workers.values()
             if known.open
         ]
@@ -143,7 +167,7 @@ class SlotTable:
         self._positions = assignment.positions
         for uid, worker in assignment.offers.items():
             queued = self._queue.pop(uid)
-            self._holds[uid] = Hold(queued.waiting.stage, worker)
+            self._take(uid, Hold(queued.waiting.stage, worker))
             queued.wake()
         if done is not None:
             done.set_result(None)

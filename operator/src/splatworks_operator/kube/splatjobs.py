@@ -7,8 +7,8 @@ import base64
 import binascii
 import logging
 import re
-import secrets
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -109,6 +109,13 @@ class SplatJobs:
         body = {"metadata": {"resourceVersion": version}, "status": changes}
         return await self._api.patch(path(API_VERSION, PLURAL, namespace, name, "status"), body)
 
+    async def set_finalizers(
+        self, namespace: str, name: str, version: str, finalizers: Sequence[str]
+    ) -> Resource:
+        """Sets what holds up the deletion, provided that nobody has changed the job since ``version``."""
+        body = {"metadata": {"resourceVersion": version, "finalizers": [*finalizers]}}
+        return await self._api.patch(path(API_VERSION, PLURAL, namespace, name), body)
+
     async def delete(self, job: Job) -> None:
         """Deletes the job; one that is gone is fine."""
         try:
@@ -170,7 +177,7 @@ class EventRecorder:
         body = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": f"{metadata['name'][:200]}.{secrets.token_hex(8)}"},
+            "metadata": {"name": f"{metadata['name'][:200]}.{time.time_ns():x}"},  # as client-go names them
             "involvedObject": {
                 "apiVersion": API_VERSION,
                 "kind": KIND,
