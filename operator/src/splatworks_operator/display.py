@@ -138,6 +138,7 @@ _FIGURES: dict[StageName, dict[str, tuple[str, ...]]] = {
     },
     StageName.TRAIN: {
         "PSNR {psnr:.2f} dB, SSIM {ssim:.3f} held out": ("psnr", "ssim"),
+        "{covered_psnr:.2f} dB where covered": ("covered_psnr",),
         "{gaussians:,.0f} Gaussians": ("gaussians",),
         "{steps:,.0f} steps": ("steps",),
     },

@@ -85,9 +85,14 @@ def worth_writing(written: JobStatus, new: JobStatus, seconds: float) -> bool:
     """
     if written is new:
         return False
-    if _without_progress(written) != _without_progress(new):
+    if _position(written) != _position(new) or _without_progress(written) != _without_progress(new):
         return True
     return seconds >= _WRITE_SECONDS and _seen_progress(written) != _seen_progress(new)
+
+
+def _position(status: JobStatus) -> tuple[object, ...]:
+    """What most transitions change, and is compared at little cost."""
+    return (status.phase, *((stage.state, stage.attempt) for stage in status.stages))
 
 
 def _without_progress(status: JobStatus) -> JobStatus:

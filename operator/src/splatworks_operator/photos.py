@@ -87,8 +87,17 @@ def scene_slug(photos: Path) -> str:
     name = path.stem if path.is_file() else path.name
     if name.lower() in _SAYS_NOTHING:
         name = path.parent.name
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].strip("-")
-    return slug or "scene"
+    return slug(name)
+
+
+def slug(name: str) -> str:
+    """A name for URLs and folders, from any name.
+
+    Example:
+        >>> slug("The workshop, in detail")
+        'the-workshop-in-detail'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].strip("-") or "scene"
 
 
 def _is_photo(path: Path, photos: Path, results: Sequence[Path]) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -60,6 +61,7 @@ class Profile(StrEnum):
 
     DRAFT = "Draft"
     STANDARD = "Standard"
+    HIGH = "High"
 
 
 class Matching(StrEnum):
@@ -68,6 +70,46 @@ class Matching(StrEnum):
     AUTO = "Auto"
     EXHAUSTIVE = "Exhaustive"
     SEQUENTIAL = "Sequential"
+
+
+class Engine(StrEnum):
+    """What renders and optimises."""
+
+    AUTO = "Auto"
+    NATIVE = "Native"
+    GSPLAT = "Gsplat"
+
+
+class Strategy(StrEnum):
+    """How Gaussians are added and removed."""
+
+    AUTO = "Auto"
+    ADC = "Adc"
+    MCMC = "Mcmc"
+
+
+class Holdout(StrEnum):
+    """Which photos are kept away from training to measure quality."""
+
+    AUTO = "Auto"
+    EVERY_N = "EveryN"
+    NONE = "None"
+
+
+class Background(StrEnum):
+    """What lies behind all Gaussians while training."""
+
+    BLACK = "Black"
+    WHITE = "White"
+    RANDOM = "Random"
+
+
+class PlateauMetric(StrEnum):
+    """The figure of held-out photos by which training is judged."""
+
+    PSNR = "Psnr"
+    COVERED_PSNR = "CoveredPsnr"
+    SSIM = "Ssim"
 
 
 class Quality(StrEnum):
@@ -156,13 +198,19 @@ class Output(Model):
 class SfmOptions(Model):
     """How camera poses are found."""
 
-    max_feature_size: int = Field(
-        default=1600,
+    max_feature_size: int | None = Field(
+        default=None,
         ge=256,
         le=8192,
-        description="Features are found on copies of the photos with this longest side, in pixels.",
+        description="Features are found on copies of the photos with this longest side, in pixels. Default "
+        "1,600 (Draft: 1,024).",
     )
-    max_features: int = Field(default=4096, ge=256, le=65536, description="Most features kept of one photo.")
+    max_features: int | None = Field(
+        default=None,
+        ge=256,
+        le=65536,
+        description="Most features kept of one photo. Default 4,096 (Draft: 2,048).",
+    )
     matching: Matching = Field(
         default=Matching.AUTO,
         description="How photos are paired. Auto is Sequential for more than 60 photos whose names or times "
@@ -170,6 +218,86 @@ class SfmOptions(Model):
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seed of every random choice.")
     timeout_seconds: Timeout = None
+
+
+class ResolutionLevel(Model):
+    """One level of the resolution schedule."""
+
+    size: float = Field(ge=0, le=1, description="Size of the photos as a share of the full one, above 0.")
+    start: float = Field(ge=0, le=1, description="Share of the steps from which it holds.")
+
+
+class PlateauOptions(Model):
+    """When training ends because it gains nothing any more."""
+
+    metric: PlateauMetric = Field(
+        default=PlateauMetric.PSNR,
+        description="The figure of the held-out photos that is watched. CoveredPsnr, of what training photos "
+        "cover, is for sparse captures.",
+    )
+    patience: int = Field(
+        default=2,
+        ge=0,
+        le=1000,
+        description="Evaluations in a row without a gain, counted at full size, after which training ends; 0 "
+        "never ends early.",
+    )
+    min_delta: float = Field(
+        default=0.02, ge=0, le=10, description="What counts as a gain, in dB, or in SSIM with that metric."
+    )
+
+
+class DensifyOptions(Model):
+    """When and where Gaussians are added."""
+
+    start: float = Field(
+        default=0.02, ge=0, le=1, description="Share of the steps at which they are first added."
+    )
+    until: float = Field(
+        default=0.5, ge=0, le=1, description="Share of the steps after which their number is fixed."
+    )
+    rounds: int = Field(
+        default=24, ge=0, le=1000, description="Rounds between the two; 0 keeps the initial Gaussians."
+    )
+    grow_gradient: float = Field(
+        default=0.0002,
+        ge=1e-6,
+        le=1,
+        description="Strategy Adc: the mean pull on the screen position from which a Gaussian becomes two, "
+        "in half image sizes.",
+    )
+    split_scale: float = Field(
+        default=0.01,
+        ge=1e-5,
+        le=1,
+        description="Strategy Adc: Gaussians longer than this share of the scene's scale are split, others "
+        "cloned.",
+    )
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.until < self.start:
+            raise ValueError("until must be start or more")
+        return self
+
+
+class PruneOptions(Model):
+    """Which Gaussians are removed."""
+
+    opacity: float = Field(
+        default=0.005, ge=0, le=0.5, description="Those of less opacity, while Gaussians are added."
+    )
+    significance: float = Field(
+        default=0.0001,
+        ge=0,
+        le=0.5,
+        description="Those that together make up this share of all that the training photos show, the least "
+        "significant first, once, after training.",
+    )
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A share of the steps."""
 
 
 class TrainOptions(Model):
@@ -185,15 +313,51 @@ class TrainOptions(Model):
         default=None,
         ge=100,
         le=10_000_000,
-        description="The budget of Gaussians, never exceeded. Default 160,000 (Draft: 50,000).",
+        description="The budget of Gaussians, never exceeded. Default 160,000 (Draft: 50,000, High: "
+        "300,000).",
     )
     max_image_side: int | None = Field(
         default=None,
         ge=32,
         le=8192,
-        description="Photos are reduced to this longest side, in pixels. Default 960 (Draft: 480).",
+        description="Photos are reduced to this longest side, in pixels. Default 960 (Draft: 480, High: "
+        "1280).",
+    )
+    engine: Engine = Field(
+        default=Engine.AUTO,
+        description="What renders and optimises. Native is this project's own kernels for CPUs, which give "
+        "the same bytes on every machine; Gsplat is gsplat on a GPU. Auto is Gsplat where the worker has "
+        "both, else Native.",
+    )
+    require_gpu: bool = Field(
+        default=False, description="True fails, rather than trains on the CPU, where there is no GPU."
+    )
+    strategy: Strategy = Field(
+        default=Strategy.AUTO,
+        description="How Gaussians are added and removed. Adc: those pulled hard are split or cloned (Kerbl "
+        "et al. 2023). Mcmc: faint ones move to where opaque ones are, and all explore at random (Kheradmand "
+        "et al. 2024). Auto is Mcmc with the engine Gsplat and for fewer "
+        "than 24 photos, else Adc.",
     )
     sh_degree: int = Field(default=3, ge=0, le=3, description="Degree of the spherical harmonics.")
+    sh_schedule: tuple[Share, ...] = Field(
+        default=(0.1, 0.2, 0.3),
+        min_length=1,
+        max_length=3,
+        description="Shares of the steps from which bands 1, 2 and 3 of the spherical harmonics train, "
+        "ascending; a band without one trains with the one before it.",
+    )
+    resolution_schedule: tuple[ResolutionLevel, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=8,
+        description="Sizes of the photos over the run, sizes and starts ascending, the first from 0, the "
+        "last of size 1. Default 0.125 from 0, 0.25 from 0.1, 0.5 from 0.25, 1 from 0.6 (Draft: 0.25 from 0, "
+        "0.5 from 0.1, 1 from 0.4).",
+    )
+    plateau: PlateauOptions = Field(
+        default=PlateauOptions(), description="When training ends because it gains nothing any more."
+    )
     target_psnr: float | None = Field(
         default=None,
         ge=5,
@@ -201,12 +365,56 @@ class TrainOptions(Model):
         description="Training ends at the first evaluation that reaches this held-out PSNR, in dB. "
         "Default: none.",
     )
-    hold_out_every: int = Field(
-        default=8,
+    densify: DensifyOptions = Field(
+        default=DensifyOptions(), description="When and where Gaussians are added."
+    )
+    prune: PruneOptions = Field(default=PruneOptions(), description="Which Gaussians are removed.")
+    ssim_weight: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="The loss is (1 - weight) L1 + weight (1 - SSIM). Default: none (0.2, and 0 for fewer "
+        "than 24 photos).",
+    )
+    exposure: bool = Field(
+        default=False,
+        description="True learns an affine change of colours for each photo, for captures whose exposure "
+        "changes.",
+    )
+    background: Background = Field(
+        default=Background.BLACK,
+        description="What lies behind all Gaussians while training. Random is another colour every step, so "
+        "that nothing can hide in the background.",
+    )
+    antialiased: bool = Field(
+        default=False,
+        description="True uses Mip-Splatting's 2D filter (Yu et al. 2024): for viewers that apply it, too.",
+    )
+    holdout: Holdout | None = Field(
+        default=None,
+        description="Which photos are kept away from training to measure quality. Auto: at least 2 and "
+        "about an eighth of them, from the interior of the capture, none of fewer than 12. EveryN: every "
+        "holdOutEvery-th by name, as in papers. None: quality on unseen views stays unknown. Default Auto, "
+        "or EveryN where holdOutEvery is given.",
+    )
+    hold_out_every: int | None = Field(
+        default=None,
         ge=0,
         le=1000,
-        description="Every so many photos one is held out to measure quality; 0 holds none out, 1 is "
-        "refused.",
+        description="With EveryN: every so many photos one is held out to measure quality; 0 holds none out, "
+        "1 is refused. Default 8.",
+    )
+    polish: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Steps on all photos, those held out included, after the figures are taken, as a share "
+        "of the steps.",
+    )
+    absgrad: bool = Field(
+        default=False,
+        description="With the engine Gsplat and the strategy Adc: true adds pulls up without regard to their "
+        "direction (AbsGS, Ye et al. 2024); growGradient is then about four times as large.",
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seed of every random choice.")
     checkpoint_seconds: int = Field(
@@ -219,10 +427,41 @@ class TrainOptions(Model):
 
     @field_validator("hold_out_every")
     @classmethod
-    def _leaves_photos_to_train_on(cls, every: int) -> int:
+    def _leaves_photos_to_train_on(cls, every: int | None) -> int | None:
         if every == 1:
             raise ValueError("must not be 1, which would leave no photo to train on")
         return every
+
+    @field_validator("sh_schedule")
+    @classmethod
+    def _adds_bands_in_order(cls, starts: tuple[float, ...]) -> tuple[float, ...]:
+        if any(later < earlier for earlier, later in pairwise(starts)):
+            raise ValueError("must ascend")
+        return starts
+
+    @field_validator("resolution_schedule")
+    @classmethod
+    def _ends_at_full_size(
+        cls, levels: tuple[ResolutionLevel, ...] | None
+    ) -> tuple[ResolutionLevel, ...] | None:
+        if levels is None:
+            return None
+        ascends = all(a.size < b.size and a.start < b.start for a, b in pairwise(levels))
+        first, last = levels[0], levels[-1]
+        if not (ascends and first.size > 0 and first.start == 0 and last.size == 1 and last.start < 1):
+            raise ValueError(
+                "must ascend in both size and start, from start 0 and a size above 0 to size 1 and a start "
+                "below 1"
+            )
+        return levels
+
+    @model_validator(mode="after")
+    def _asks_the_native_engine_for_nothing_it_has_not(self) -> Self:
+        if self.engine is Engine.NATIVE and self.absgrad:
+            raise ValueError("absgrad must be false with the engine Native, which does not have it")
+        if self.engine is Engine.NATIVE and self.require_gpu:
+            raise ValueError("requireGpu must be false with the engine Native, which uses no GPU")
+        return self
 
 
 class CompressOptions(Model):
@@ -335,7 +574,7 @@ class SplatJobSpec(Model):
     profile: Profile = Field(
         default=Profile.STANDARD,
         description="A set of defaults for the training: Draft is a quick look with photos at 480 pixels, "
-        "Standard uses 960.",
+        "Standard uses 960, High 1280 and about four times the time.",
     )
     sfm: SfmOptions = Field(default=SfmOptions(), description="How camera poses are found.")
     train: TrainOptions = Field(

@@ -31,6 +31,8 @@ IMMUTABLE: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         ({}, {"train": {"targetPsnr": 30}}),
         ({"train": {"targetPsnr": 30}}, {"train": {"targetPsnr": None}}),
         ({"train": {"maxGaussians": 1000}}, {"train": {"maxGaussians": 2000}}),
+        ({}, {"train": {"plateau": {"patience": 3}}}),
+        ({}, {"train": {"resolutionSchedule": [{"size": 1, "start": 0}]}}),
     ],
     "compress": [({}, {"compress": {"quality": "High"}})],
     "publish": [({}, {"publish": {"title": "A fox"}}), ({}, {"publish": {"enabled": False}})],

@@ -29,6 +29,17 @@ NUMBERS = {
     "train.maxGaussians": (100, 10_000_000),
     "train.maxImageSide": (32, 8192),
     "train.shDegree": (0, 3),
+    "train.plateau.patience": (0, 1000),
+    "train.plateau.minDelta": (0, 10),
+    "train.densify.start": (0, 1),
+    "train.densify.until": (0, 1),
+    "train.densify.rounds": (0, 1000),
+    "train.densify.growGradient": (1e-6, 1),
+    "train.densify.splitScale": (1e-5, 1),
+    "train.prune.opacity": (0, 0.5),
+    "train.prune.significance": (0, 0.5),
+    "train.ssimWeight": (0, 1),
+    "train.polish": (0, 1),
     "train.targetPsnr": (5, 100),
     "train.holdOutEvery": (0, 1000),
     "train.seed": (0, 2**31 - 1),
@@ -49,8 +60,13 @@ NUMBERS = {
 """The least and the greatest value of every number."""
 
 ENUMS = {
-    "profile": {"Draft", "Standard"},
+    "profile": {"Draft", "Standard", "High"},
     "sfm.matching": {"Auto", "Exhaustive", "Sequential"},
+    "train.engine": {"Auto", "Native", "Gsplat"},
+    "train.strategy": {"Auto", "Adc", "Mcmc"},
+    "train.plateau.metric": {"Psnr", "CoveredPsnr", "Ssim"},
+    "train.background": {"Black", "White", "Random"},
+    "train.holdout": {"Auto", "EveryN", "None"},
     "compress.quality": {"High", "Default", "Small"},
     "artifactPolicy.intermediates": {"Delete", "Retain"},
     "artifactPolicy.onDelete": {"Delete", "Retain"},
@@ -59,10 +75,20 @@ ENUMS = {
 """The values of every choice."""
 
 BESIDE = {
+    "train.densify.start": {"train": {"densify": {"until": 1}}},
+    "train.densify.until": {"train": {"densify": {"start": 0}}},
     "failurePolicy.backoff.initialSeconds": {"failurePolicy": {"backoff": {"maxSeconds": 86_400}}},
     "failurePolicy.backoff.maxSeconds": {"failurePolicy": {"backoff": {"initialSeconds": 0}}},
 }
 """What must be set along with a field, so that nothing else is wrong."""
+
+FULL_SIZE = {"size": 1, "start": 0}
+
+
+def levels(count: int) -> list[dict[str, float]]:
+    """So many levels of a resolution schedule."""
+    return [{"size": (n + 1) / count, "start": n / count} for n in range(count)]
+
 
 LONGEST_URI = "s3://bucket/" + "k" * 1012
 LONGEST_OUTPUT = "s3://bucket/" + "k" * 500
@@ -105,6 +131,29 @@ TEXTS_AND_LISTS: dict[str, tuple[tuple[Any, ...], tuple[tuple[Any, str], ...]]] 
     "publish.title": (
         ("t", "Füchse 🦊" + "t" * 192),
         (("", "at least 1 char"), ("t" * 201, "may not be more than 200")),
+    ),
+    "train.shSchedule": (
+        ([0], [1], [0, 0.5, 1]),
+        (
+            ([], "should have at least 1 items"),
+            ([0, 0.1, 0.2, 0.3], "must have at most 3 items"),
+            ([-0.1], "greater than or equal to 0"),
+            ([1.1], "less than or equal to 1"),
+            (["early"], "must be of type"),
+        ),
+    ),
+    "train.resolutionSchedule": (
+        ([FULL_SIZE], levels(8)),
+        (
+            ([], "should have at least 1 items"),
+            (levels(9), "must have at most 8 items"),
+            ([{**FULL_SIZE, "size": 1.1}], "less than or equal to 1"),
+            ([{**FULL_SIZE, "size": -1}, FULL_SIZE], "greater than or equal to 0"),
+            ([{**FULL_SIZE, "start": 1.1}], "less than or equal to 1"),
+            ([{**FULL_SIZE, "start": -1}], "greater than or equal to 0"),
+            ([{"size": 1}], "start: Required value"),
+            ([{"start": 0}], "size: Required value"),
+        ),
     ),
     "failurePolicy.rules": (
         ([], [RULE] * 16),

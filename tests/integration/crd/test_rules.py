@@ -18,6 +18,11 @@ pytestmark = pytest.mark.kube
 DOTS = "must not have '.' or '..' between slashes"
 NOT_PHOTOS = "must be a folder of photos or one .zip of them"
 NO_PHOTO_LEFT = "must not be 1, which would leave no photo to train on"
+SH_SCHEDULE = "must ascend: the share of a band is not below that of the one before it"
+LEVELS = "must ascend in both size and start, from start 0 and a size above 0 to size 1 and a start below 1"
+ABSGRAD = "must be false with the engine Native, which does not have it"
+REQUIRE_GPU = "must be false with the engine Native, which uses no GPU"
+DENSIFY = "must be start or more"
 BACKOFF = "must be initialSeconds or more"
 TOO_LONG = "metadata.name must be at most 52 characters long"
 NO_LABEL = "metadata.name must be lower-case letters, digits and '-'"
@@ -29,6 +34,14 @@ def source(uri: str) -> dict[str, Any]:
 
 def output(uri: str) -> dict[str, Any]:
     return {"output": {"uri": uri}}
+
+
+def train(**options: Any) -> dict[str, Any]:
+    return {"train": options}
+
+
+def levels(*pairs: tuple[float, float]) -> dict[str, Any]:
+    return train(resolutionSchedule=[{"size": size, "start": start} for size, start in pairs])
 
 
 def backoff(**seconds: int) -> dict[str, Any]:
@@ -65,8 +78,51 @@ SPECS: list[tuple[str, str, list[dict[str, Any]], list[dict[str, Any]]]] = [
     (
         "spec.train.holdOutEvery",
         NO_PHOTO_LEFT,
-        [{"train": {"holdOutEvery": 1}}],
-        [{"train": {"holdOutEvery": 0}}, {"train": {"holdOutEvery": 2}}],
+        [train(holdOutEvery=1)],
+        [train(holdOutEvery=0), train(holdOutEvery=2)],
+    ),
+    (
+        "spec.train.shSchedule",
+        SH_SCHEDULE,
+        [train(shSchedule=[0.2, 0.1]), train(shSchedule=[0, 0.2, 0.1])],
+        [train(shSchedule=[0.1, 0.2]), train(shSchedule=[0.1, 0.1, 0.1])],
+    ),
+    (
+        "spec.train.resolutionSchedule",
+        LEVELS,
+        [
+            levels((0.5, 0)),
+            levels((1, 0.1)),
+            levels((0, 0), (1, 0.5)),
+            levels((0.5, 0), (0.5, 0.2), (1, 0.5)),
+            levels((0.5, 0), (1, 0)),
+            levels((0.5, 0), (1, 1)),
+            levels((0.5, 0), (0.25, 0.2), (1, 0.5)),
+            levels(*((n / 8, n / 8 - 1 / 8) for n in (1, 2, 3, 4, 5, 6, 6, 8))),
+        ],
+        [levels((1, 0)), levels((0.01, 0), (1, 0.99)), levels((0.25, 0), (0.5, 0.1), (1, 0.4))],
+    ),
+    (
+        "spec.train.absgrad",
+        ABSGRAD,
+        [train(absgrad=True, engine="Native")],
+        [train(absgrad=True), train(absgrad=True, engine="Gsplat"), train(absgrad=False, engine="Native")],
+    ),
+    (
+        "spec.train.requireGpu",
+        REQUIRE_GPU,
+        [train(requireGpu=True, engine="Native")],
+        [train(requireGpu=True), train(requireGpu=True, engine="Gsplat")],
+    ),
+    (
+        "spec.train.densify.until",
+        DENSIFY,
+        [
+            train(densify={"start": 0.3, "until": 0.2}),
+            train(densify={"start": 0.6}),
+            train(densify={"until": 0}),
+        ],
+        [train(densify={"start": 0.3, "until": 0.3}), train(densify={"start": 0.5})],
     ),
     (
         "spec.failurePolicy.backoff.maxSeconds",

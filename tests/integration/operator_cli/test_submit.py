@@ -93,6 +93,14 @@ def test_a_file_makes_every_job_in_it(cli):
     assert cli.job("two")["spec"]["profile"] == "Draft"
 
 
+def test_an_older_job_file_makes_a_splatjob(cli):
+    older = '{"jobName": "fox", "s3Url": "s3://splatworks/fox", "options": {"progressive_resolution": false}}'
+    assert "splatjob.splatworks.dev/fox created" in cli.here("submit", "-f", "-", stdin=older).out
+    spec = cli.job("fox")["spec"]
+    assert spec["source"]["uri"] == "s3://splatworks/fox"
+    assert spec["train"]["resolutionSchedule"] == [{"size": 1, "start": 0}]
+
+
 def test_what_a_dry_run_shows_is_what_the_cluster_takes(cli, photos):
     shown = cli("submit", photos, "--quality", "small", "--dry-run").out
     applied = cli.cluster.kubectl(

@@ -6,22 +6,26 @@ both.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 import pytest
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import EnumDescriptor
 
 from splatworks.v1 import common_pb2, compressor_pb2, sfm_pb2, trainer_pb2
-from splatworks_common.reasons import Reason
+from splatworks_common.reasons import InvalidField, Reason
 from splatworks_compressor import config as compressor
 from splatworks_operator import spec
 from splatworks_operator.crd.definition import schema
+from splatworks_operator.job import Job
+from splatworks_operator.requests import CALLS
 from splatworks_operator.status import StageName
 from splatworks_sfm import config as sfm
 from splatworks_trainer import config as trainer
+from splatworks_trainer.stage import STAGE as TRAINER
+from tests.options import Option, default_told, options, profiles_told
 
 INT32_MAX = 2**31 - 1
 
@@ -56,24 +60,44 @@ STAGES = {
         SPEC["compress"]["properties"], compressor_pb2.CompressOptions, compressor.CompressOptions(), {}
     ),
 }
-OPTIONS: list[tuple[Stage, FieldDescriptor]] = [
+OPTIONS: list[tuple[Stage, Option]] = [
     (stage, option)
     for stage in STAGES.values()
-    for option in stage.message.DESCRIPTOR.fields
+    for option in options(stage.message.DESCRIPTOR)
     if option.name not in OF_THE_REQUEST
 ]
+TRAINING = [option for stage, option in OPTIONS if stage is STAGES["train"]]
+PROFILES = {"DRAFT": trainer.DRAFT, "HIGH": trainer.HIGH}
 
 
-def each(options: list[tuple[Stage, FieldDescriptor]]) -> pytest.MarkDecorator:
+def each(chosen: list[tuple[Stage, Option]]) -> pytest.MarkDecorator:
     """Runs a test once for each of the options, by name."""
-    cases = [pytest.param(stage, option, id=option.full_name) for stage, option in options]
+    cases = [pytest.param(stage, option, id=option.field.full_name) for stage, option in chosen]
     return pytest.mark.parametrize(("stage", "option"), cases)
 
 
-def field(stage: Stage, option: FieldDescriptor) -> dict[str, Any]:
-    """The definition's field for an option of a request."""
-    found: dict[str, Any] = stage.fields[option.json_name]
+def leaves(fields: dict[str, Any], above: str = "") -> dict[str, dict[str, Any]]:
+    """The definition's fields that are no objects, by path; a list is one field, whatever it holds."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, field in fields.items():
+        inner = leaves(field["properties"], f"{above}{name}.") if "properties" in field else {}
+        found |= inner or {f"{above}{name}": field}
     return found
+
+
+def field(stage: Stage, option: Option) -> dict[str, Any]:
+    """The definition's field for an option of a request."""
+    return leaves(stage.fields)[option.json_path]
+
+
+def as_said(default: object) -> object:
+    """A service's default as a SplatJob has it."""
+    match default:
+        case Enum():
+            return word(str(default.value))
+        case tuple():
+            return [as_said(item) for item in default]
+    return default
 
 
 def word(member: str) -> str:
@@ -89,46 +113,74 @@ def words(enum: EnumDescriptor) -> set[str]:
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
 def test_the_fields_are_the_options_of_the_request(stage: Stage) -> None:
-    options = {option.json_name for option in stage.message.DESCRIPTOR.fields}
+    asked = {option.json_path for option in options(stage.message.DESCRIPTOR)}
 
-    assert stage.fields.keys() - OF_THE_JOB == options - OF_THE_REQUEST
+    assert leaves(stage.fields).keys() - OF_THE_JOB == asked - OF_THE_REQUEST
 
 
 @each(OPTIONS)
-def test_a_default_is_the_services(stage: Stage, option: FieldDescriptor) -> None:
-    default = getattr(stage.defaults, option.name)
-    value = word(default.value) if isinstance(default, Enum) else default
+def test_a_default_is_the_services(stage: Stage, option: Option) -> None:
     said = field(stage, option)
+    default = said["default"] if "default" in said else as_said(default_told(said["description"]))
 
-    assert value == (said["default"] if "default" in said else described_default(said["description"]))
+    assert default == as_said(getattr(stage.defaults, option.name))
 
 
-@each([(stage, option) for stage, option in OPTIONS if option.enum_type is None])
-def test_limits_are_the_services(stage: Stage, option: FieldDescriptor) -> None:
+@each([(stage, option) for stage, option in OPTIONS if option.is_number])
+def test_limits_are_the_services(stage: Stage, option: Option) -> None:
     low, high = stage.ranges[option.name]
     limits = field(stage, option)
 
     assert (limits["minimum"], limits["maximum"]) == (low, min(high, INT32_MAX))
 
 
-@pytest.mark.parametrize("name", ["max_gaussians", "max_image_side"])
-def test_what_the_draft_profile_changes_is_described(name: str) -> None:
-    option = trainer_pb2.TrainOptions.DESCRIPTOR.fields_by_name[name].json_name
-    drafted = re.search(r"\(Draft: ([\d,]+)\)", STAGES["train"].fields[option]["description"])
+@pytest.mark.parametrize(
+    ("name", "of_length"),
+    [
+        ("sh_schedule", lambda length: (0.5,) * length),
+        (
+            "resolution_schedule",
+            lambda length: tuple(((n + 1) / length, n / length) for n in range(length)),
+        ),
+    ],
+)
+def test_a_schedule_may_be_as_long_as_the_services(name: str, of_length: Callable[[int], Any]) -> None:
+    longest = next(field(STAGES["train"], option) for option in TRAINING if option.name == name)["maxItems"]
 
-    assert drafted
-    assert int(drafted[1].replace(",", "")) == getattr(trainer.DRAFT, name)
+    trainer.TrainOptions(**{name: of_length(longest)})
+    with pytest.raises(InvalidField):
+        trainer.TrainOptions(**{name: of_length(longest + 1)})
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("option", TRAINING, ids=lambda option: option.name)
+def test_what_a_profile_changes_is_described(profile: str, option: Option) -> None:
+    usual = as_said(getattr(trainer.STANDARD, option.name))
+
+    told = profiles_told(field(STAGES["train"], option)["description"]).get(profile, usual)
+
+    assert as_said(told) == as_said(getattr(PROFILES[profile], option.name))
 
 
 def test_whatever_differs_between_the_profiles_has_no_default_of_its_own() -> None:
-    differing = {
-        option.json_name
-        for option in trainer_pb2.TrainOptions.DESCRIPTOR.fields
-        if option.name not in OF_THE_REQUEST
-        and getattr(trainer.STANDARD, option.name) != getattr(trainer.DRAFT, option.name)
-    }
+    differing = [
+        option
+        for option in TRAINING
+        for profile in PROFILES.values()
+        if getattr(trainer.STANDARD, option.name) != getattr(profile, option.name)
+    ]
 
-    assert [name for name in differing if "default" in STAGES["train"].fields[name]] == []
+    assert [option.name for option in differing if "default" in field(STAGES["train"], option)] == []
+
+
+@pytest.mark.parametrize("profile", spec.Profile)
+def test_a_job_that_chooses_nothing_is_trained_as_the_service_does_by_itself(profile: spec.Profile) -> None:
+    asked = spec.SplatJobSpec(source=spec.Source(uri="s3://photos/fox"), profile=profile)
+    job = Job("uid", "fox", asked, "s3://platform/jobs/uid", slug="fox")
+    request: Any = CALLS[StageName.TRAIN].request(job, "uid.train.1")
+    bare = trainer_pb2.TrainOptions(profile=request.options.profile)
+
+    assert TRAINER.parameters(request) == TRAINER.parameters(trainer_pb2.TrainRequest(options=bare))
 
 
 @pytest.mark.parametrize(
@@ -136,8 +188,11 @@ def test_whatever_differs_between_the_profiles_has_no_default_of_its_own() -> No
     [
         (SPEC["profile"], trainer_pb2.Profile.DESCRIPTOR),
         (SPEC["cachePolicy"], common_pb2.CachePolicy.DESCRIPTOR),
-        (SPEC["sfm"]["properties"]["matching"], sfm_pb2.Matching.DESCRIPTOR),
-        (SPEC["compress"]["properties"]["quality"], compressor_pb2.Quality.DESCRIPTOR),
+        *(
+            (field(stage, option), option.field.enum_type)
+            for stage, option in OPTIONS
+            if option.field.enum_type is not None
+        ),
         (STATUS["stages"]["items"]["properties"]["reason"], common_pb2.Reason.DESCRIPTOR),
     ],
 )
@@ -150,6 +205,11 @@ def test_choices_are_the_protos(choices: dict[str, Any], enum: EnumDescriptor) -
     [
         (spec.Matching, sfm.Matching),
         (spec.Quality, compressor.Quality),
+        (spec.Engine, trainer.EngineName),
+        (spec.Strategy, trainer.StrategyName),
+        (spec.Holdout, trainer.Holdout),
+        (spec.Background, trainer.Background),
+        (spec.PlateauMetric, trainer.PlateauMetric),
     ],
 )
 def test_choices_are_the_services(choices: type[Enum], enum: type[Enum]) -> None:
@@ -168,10 +228,3 @@ def test_the_status_has_room_for_every_stage() -> None:
 
     assert stages["items"]["properties"]["name"]["enum"] == [name.value for name in StageName]
     assert stages["maxItems"] >= len(StageName)
-
-
-def described_default(description: str) -> float | None:
-    """What a description says that the service does without a value."""
-    found = re.search(r"Default:? (none|[\d,]+)", description)
-    assert found, f"neither a default nor a word about it: {description}"
-    return None if found[1] == "none" else float(found[1].replace(",", ""))

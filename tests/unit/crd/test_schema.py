@@ -94,6 +94,46 @@ def test_a_rule_is_put_where_its_model_is() -> None:
     ]
 
 
+class Forest(BaseModel):
+    """Lists of what is not text, and a part that may be missing."""
+
+    heights: tuple[Annotated[float, Field(ge=0, le=0.5)], ...] = Field(
+        default=(0.00001, 0.5), min_length=1, max_length=3, description="Heights."
+    )
+    leaves: tuple[Leaf, ...] | None = Field(default=None, max_length=8, description="Leaves.")
+    leaf: Leaf | None = Field(default=None, description="Perhaps a leaf.")
+
+
+def test_lists_of_numbers_and_of_objects_become_lists() -> None:
+    forest = structural(Forest, {Leaf: [Rule("self.number > 2", "must be more than 2")]})["properties"]
+
+    assert forest["heights"] == {
+        "description": "Heights.",
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 3,
+        "x-kubernetes-list-type": "atomic",
+        "items": {"description": "Heights.", "type": "number", "minimum": 0, "maximum": 0.5},
+        "default": [0.00001, 0.5],
+    }
+    assert forest["leaves"]["items"]["properties"].keys() == {"number", "absent"}
+    assert forest["leaves"]["items"]["x-kubernetes-validations"]
+    assert "default" not in forest["leaves"]
+
+
+def test_a_part_that_may_be_missing_is_an_object_without_a_default() -> None:
+    leaf = structural(Forest, {})["properties"]["leaf"]
+
+    assert (leaf["type"], leaf["description"]) == ("object", "Perhaps a leaf.")
+    assert "default" not in leaf
+
+
+def test_a_default_of_several_small_numbers_is_told_in_plain_digits() -> None:
+    assert told(structural(Forest, {}))["properties"]["heights"]["description"] == (
+        "Heights. Default 0.00001, 0.5."
+    )
+
+
 class Endless(BaseModel):
     """A text without end."""
 

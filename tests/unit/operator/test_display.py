@@ -47,7 +47,13 @@ def finished() -> JobStatus:
             "points": 10358.0,
             "mean_reprojection_error_px": 1.05,
         },
-        StageName.TRAIN: {"psnr": 30.12, "ssim": 0.91, "gaussians": 120000.0, "steps": 2000.0},
+        StageName.TRAIN: {
+            "psnr": 30.12,
+            "ssim": 0.91,
+            "covered_psnr": 31.4,
+            "gaussians": 120000.0,
+            "steps": 2000.0,
+        },
         StageName.COMPRESS: {"size_bytes": 1.9e6, "ratio": 15.6, "psnr_loss": 0.12},
         StageName.PUBLISH: {},
     }
@@ -67,6 +73,7 @@ def test_the_table_tells_time_photos_psnr_gaussians_bytes_and_ratio():
         "2 min 5 s",
         "49 of 50 photos",
         "30.12 dB",
+        "31.40 dB where covered",
         "120,000 Gaussians",
         "1.90 MB",
         "15.6 times",

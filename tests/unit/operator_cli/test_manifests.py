@@ -13,6 +13,7 @@ from splatworks_operator.cluster.manifests import (
     manifest,
     merged,
     read,
+    read_older_job,
 )
 
 SPEC = {"source": {"uri": "s3://splatworks/captures/fox"}}
@@ -98,6 +99,62 @@ def test_a_file_keeps_what_else_it_says_and_flags_win_over_its_spec():
 def test_a_file_that_is_no_splatjob_is_refused(text, complaint):
     with pytest.raises(WrongUsage, match=complaint):
         read(Path("fox.yaml"), text, over={}, namespace="foxes")
+
+
+OLDER = '{"jobName": "Red fox", "s3Url": "s3://splatworks/captures/fox", "options": {"max_iterations": 100}}'
+
+
+def test_an_older_job_becomes_a_splatjob_and_flags_win_over_it():
+    [document] = read(Path("job.json"), OLDER, over={"train": {"seed": 5}}, namespace="foxes")
+    assert document == {
+        "apiVersion": "splatworks.dev/v1alpha1",
+        "kind": "SplatJob",
+        "metadata": {"name": "red-fox", "namespace": "foxes"},
+        "spec": {
+            "source": {"uri": "s3://splatworks/captures/fox"},
+            "train": {"maxSteps": 100, "seed": 5},
+        },
+    }
+
+
+def test_an_older_job_without_a_name_is_called_as_its_photos_are():
+    [document] = read(Path("job.json"), '{"s3Url": "s3://splatworks/a/fox.zip"}', over={}, namespace=None)
+    assert document["metadata"] == {"name": "fox"}
+
+
+def test_the_photos_of_an_older_job_may_be_said_beside_it():
+    over = {"source": {"uri": "s3://splatworks/captures/owl"}}
+    [document] = read(Path("job.json"), '{"gpu_acceleration": false}', over=over, namespace=None)
+    assert document["metadata"] == {"name": "owl"}
+    assert document["spec"] == {**over, "train": {"engine": "Native"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('{"max_iterations": 100}', r"spec\.source is missing"),
+        ('{"s3Url": "s3://splatworks/fox", "max_iterations": -1}', r"spec\.train\.maxSteps can not be -1"),
+        ('{"s3Url": "s3://splatworks/fox", "plateau_patiance": 1}', "did you mean plateau_patience"),
+    ],
+)
+def test_an_older_job_that_can_not_be_is_refused(text, complaint):
+    with pytest.raises(WrongUsage, match=complaint):
+        read(Path("job.json"), text, over={}, namespace=None)
+
+
+def test_the_options_of_an_older_job_can_be_read_by_themselves():
+    assert read_older_job(Path("job.json"), OLDER)["train"] == {"maxSteps": 100}
+
+
+@pytest.mark.parametrize("text", [FILE, "", "{}", "[1]", OLDER + "\n---\n" + OLDER])
+def test_what_is_not_one_older_job_is_not_read_as_one(text):
+    with pytest.raises(WrongUsage, match="is not a JSON object with the options of one older job"):
+        read_older_job(Path("job.json"), text)
+
+
+def test_a_field_of_a_list_is_explained_by_its_own_path():
+    with pytest.raises(WrongUsage, match=r"resolutionSchedule\.0\.size .*'splatworks explain train\.resolut"):
+        checked({**SPEC, "train": {"resolutionSchedule": [{"size": 2, "start": 0}]}})
 
 
 @pytest.mark.parametrize(("slug", "name"), [("fox", "fox"), ("2024", "scene-2024"), ("a" * 63, "a" * 52)])

@@ -60,7 +60,7 @@ def spec_flag(flag: str, path: str, **more: Any) -> Any:
     *above, last = path.split(".")
     for name in above:
         model = _fields(model)[name].annotation
-    return typer.Option(flag, help=_fields(model)[last].description, show_default=False, **more)
+    return typer.Option(flag, help=_fields(model)[last].description, **{"show_default": False, **more})
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:

@@ -28,7 +28,11 @@ def submit(
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option("-f", "--filename", help="A file of SplatJobs instead; - is the standard input."),
+        typer.Option(
+            "-f",
+            "--filename",
+            help="A file of SplatJobs, or an older job's JSON, instead; - is the standard input.",
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="The SplatJob's name.  [default: that of the photos]")

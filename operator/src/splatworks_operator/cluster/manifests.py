@@ -9,16 +9,20 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from splatworks_operator.cluster import job_json
 from splatworks_operator.cluster.errors import WrongUsage
 from splatworks_operator.cluster.splatjob import API_VERSION
 from splatworks_operator.crd.definition import KIND
 from splatworks_operator.crd.rules import MAX_NAME_LENGTH
+from splatworks_operator.photos import scene_slug, slug
 from splatworks_operator.spec import SplatJobSpec
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
@@ -42,28 +46,46 @@ def manifest(name: str, namespace: str | None, spec: Mapping[str, Any]) -> dict[
     }
 
 
-def job_name(slug: str) -> str:
-    """A name that a SplatJob may have, from any slug.
+def job_name(scene: str) -> str:
+    """A name that a SplatJob may have, from any scene's slug.
 
     Example:
         >>> job_name("2024-garden")
         'scene-2024-garden'
     """
-    letter_first = slug if slug[0].isalpha() else f"scene-{slug}"
+    letter_first = scene if scene[0].isalpha() else f"scene-{scene}"
     return letter_first[:MAX_NAME_LENGTH].rstrip("-")
+
+
+def name_of_photos(uri: str) -> str:
+    """A name that a SplatJob may have, from where its photos are.
+
+    Example:
+        >>> name_of_photos("s3://splatworks/captures/fox.zip")
+        'fox'
+    """
+    return job_name(scene_slug(Path(uri.removeprefix("s3:/").rstrip("/").removesuffix(".zip"))))
+
+
+def parsed(model: type[ModelT], spec: Mapping[str, Any]) -> ModelT:
+    """A part of a spec as a ``model`` of ``SplatJobSpec``'s fields.
+
+    Raises:
+        WrongUsage: A field is unknown, missing or has a value that can not be used; all of them are named.
+    """
+    try:
+        return model.model_validate(spec)
+    except ValidationError as error:
+        raise WrongUsage("\n".join(_complaint(dict(problem)) for problem in error.errors())) from error
 
 
 def checked(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The spec as the cluster is to have it: names as they are called outside, nothing that was not said.
 
     Raises:
-        WrongUsage: A field is unknown, missing or has a value that can not be used; all of them are named.
+        WrongUsage: As ``parsed``.
     """
-    try:
-        parsed = SplatJobSpec.model_validate(spec)
-    except ValidationError as error:
-        raise WrongUsage("\n".join(_complaint(dict(problem)) for problem in error.errors())) from error
-    return parsed.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return parsed(SplatJobSpec, spec).model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def assignments(texts: Iterable[str]) -> dict[str, Any]:
@@ -133,23 +155,44 @@ def read(path: Path, text: str, *, over: Mapping[str, Any], namespace: str | Non
 
     Args:
         path: What to call the file in complaints.
-        text: Its content: YAML or JSON, one or several documents.
+        text: Its content: YAML or JSON, one or several documents, SplatJobs or older jobs (``job_json``).
         over: A part of a spec.
         namespace: Where the jobs go; None leaves it to the file.
 
     Raises:
         WrongUsage: It is not YAML, holds something else, or a spec can not be used.
     """
-    try:
-        documents = [document for document in yaml.safe_load_all(text) if document is not None]
-    except yaml.YAMLError as error:
-        raise WrongUsage(f"{path} is not YAML: {error}") from error
+    documents = _documents(path, text)
     if not documents:
         raise WrongUsage(f"There is no SplatJob in {path}.")
     return [_document(path, document, over, namespace) for document in documents]
 
 
+def read_older_job(path: Path, text: str) -> dict[str, Any]:
+    """What a file with one older job (``job_json``) says of the spec.
+
+    Raises:
+        WrongUsage: It is not YAML or JSON, holds something else, or says what can not be.
+    """
+    documents = _documents(path, text)
+    if len(documents) != 1 or not job_json.is_older_job(documents[0]):
+        raise WrongUsage(f"{path} is not a JSON object with the options of one older job.")
+    return fields(job_json.read(path, documents[0]).fields)
+
+
+def _documents(path: Path, text: str) -> list[Any]:
+    try:
+        return [document for document in yaml.safe_load_all(text) if document is not None]
+    except yaml.YAMLError as error:
+        raise WrongUsage(f"{path} is not YAML: {error}") from error
+
+
 def _document(path: Path, document: Any, over: Mapping[str, Any], namespace: str | None) -> dict[str, Any]:
+    if job_json.is_older_job(document):
+        older = job_json.read(path, document)
+        spec = checked(merged(fields(older.fields), over))
+        name = name_of_photos(spec["source"]["uri"]) if older.name is None else job_name(slug(older.name))
+        return manifest(name, namespace, spec)
     if not isinstance(document, dict) or (document.get("apiVersion"), document.get("kind")) != (
         API_VERSION,
         KIND,
@@ -172,14 +215,15 @@ def _document(path: Path, document: Any, over: Mapping[str, Any], namespace: str
 
 def _complaint(problem: Mapping[str, Any]) -> str:
     path = ".".join(str(part) for part in problem["loc"])
+    to_explain = ".".join(part for part in problem["loc"] if isinstance(part, str))
     if problem["type"] == "extra_forbidden":
         return (
             f"spec.{path} does not exist{_suggestion(problem['loc'])}; 'splatworks explain' lists the fields."
         )
     if problem["type"] == "missing":
-        return f"spec.{path} is missing; see 'splatworks explain {path}'."
+        return f"spec.{path} is missing; see 'splatworks explain {to_explain}'."
     message = problem["msg"].removeprefix("Value error, ")
-    return f"spec.{path} can not be {problem['input']!r}: {message}; see 'splatworks explain {path}'."
+    return f"spec.{path} can not be {problem['input']!r}: {message}; see 'splatworks explain {to_explain}'."
 
 
 def _suggestion(path: tuple[int | str, ...]) -> str:

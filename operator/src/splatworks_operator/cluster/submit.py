@@ -51,8 +51,7 @@ def compose(request: Request, namespace: str | None) -> dict[str, Any]:
     """
     photos = request.local
     if photos is None:
-        path = Path(request.photos.removeprefix("s3:/").rstrip("/").removesuffix(".zip"))
-        name = request.name or manifests.job_name(scene_slug(path))
+        name = request.name or manifests.name_of_photos(request.photos)
         uri = request.photos
     else:
         check(photos)

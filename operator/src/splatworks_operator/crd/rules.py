@@ -13,6 +13,7 @@ from splatworks_operator.crd.schema import Rule, Rules
 from splatworks_operator.spec import (
     NOT_PHOTOS_PATTERN,
     Backoff,
+    DensifyOptions,
     Output,
     Source,
     SplatJobSpec,
@@ -24,6 +25,16 @@ MAX_NAME_LENGTH = 52
 
 _PLAIN_PATH = "!self.uri.matches('/[.][.]?(/|$)')"
 _PLAIN_PATH_MESSAGE = "must not have '.' or '..' between slashes: write the path without them"
+
+_LEVELS_ASCEND = (
+    "(self.resolutionSchedule[0].size > 0.0 && self.resolutionSchedule[0].start == 0.0 && "
+    "self.resolutionSchedule[size(self.resolutionSchedule) - 1].size == 1.0 && "
+    "self.resolutionSchedule[size(self.resolutionSchedule) - 1].start < 1.0 && "
+    "[0, 1, 2, 3, 4, 5, 6].all(i, size(self.resolutionSchedule) < i + 2 || "
+    "self.resolutionSchedule[i].size < self.resolutionSchedule[i + 1].size && "
+    "self.resolutionSchedule[i].start < self.resolutionSchedule[i + 1].start))"
+)
+"""CEL has no way to count up to the length of a list: the pairs of the longest list are written out."""
 
 NAME = (
     Rule(
@@ -53,6 +64,35 @@ _VALUES: Rules = {
             "!has(self.holdOutEvery) || self.holdOutEvery != 1",
             "must not be 1, which would leave no photo to train on: 0 holds none out, 2 every other one",
             ".holdOutEvery",
+        ),
+        Rule(
+            "!has(self.shSchedule) || "
+            "[0, 1].all(i, size(self.shSchedule) < i + 2 || self.shSchedule[i] <= self.shSchedule[i + 1])",
+            "must ascend: the share of a band is not below that of the one before it",
+            ".shSchedule",
+        ),
+        Rule(
+            f"!has(self.resolutionSchedule) || {_LEVELS_ASCEND}",
+            "must ascend in both size and start, from start 0 and a size above 0 to size 1 and a start "
+            "below 1",
+            ".resolutionSchedule",
+        ),
+        Rule(
+            "!has(self.absgrad) || !self.absgrad || !has(self.engine) || self.engine != 'Native'",
+            "must be false with the engine Native, which does not have it: choose Gsplat",
+            ".absgrad",
+        ),
+        Rule(
+            "!has(self.requireGpu) || !self.requireGpu || !has(self.engine) || self.engine != 'Native'",
+            "must be false with the engine Native, which uses no GPU: choose Auto or Gsplat",
+            ".requireGpu",
+        ),
+    ),
+    DensifyOptions: (
+        Rule(
+            "!has(self.until) || !has(self.start) || self.until >= self.start",
+            "must be start or more",
+            ".until",
         ),
     ),
     Backoff: (

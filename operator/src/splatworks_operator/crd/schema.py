@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel
@@ -208,7 +209,14 @@ def limits_text(schema: Schema) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A value of a field as people write it: true, 160,000, Auto."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    """A value of a field as people write it: true, 160,000, 0.000001, Auto, a list's with commas."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{Decimal(str(value)):f}"
+        case list():
+            return ", ".join(map(value_text, value))
+    return str(value)

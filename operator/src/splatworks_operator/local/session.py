@@ -29,12 +29,31 @@ from splatworks_operator.local.runner import LocalDriver, OnStatus
 from splatworks_operator.local.workers import Workers, running
 from splatworks_operator.requests import CALLS, output_uri
 from splatworks_operator.results import check_replaceable, fetch
-from splatworks_operator.spec import CachePolicy, Profile, PublishOptions, Source, SplatJobSpec
+from splatworks_operator.spec import (
+    CachePolicy,
+    CompressOptions,
+    Model,
+    Profile,
+    PublishOptions,
+    SfmOptions,
+    Source,
+    SplatJobSpec,
+    TrainOptions,
+)
 from splatworks_operator.status import JobStatus, Phase, StageName, StageState
 
 _CHECK_SECONDS = 0.5
 _PATIENCE = RetryPolicy(seconds=10.0)
 """For this process's own transfers: enough for the store to be started again, and short enough for Ctrl-C."""
+
+
+class Choices(Model):
+    """What of a SplatJob's spec a run on this machine may choose."""
+
+    profile: Profile = Profile.STANDARD
+    sfm: SfmOptions = SfmOptions()
+    train: TrainOptions = TrainOptions()
+    compress: CompressOptions = CompressOptions()
 
 
 @dataclass(frozen=True)
@@ -45,7 +64,7 @@ class Request:
         photos: A folder of photos, or a .zip of them.
         out: Where results go.
         slug: The scene's name in URLs.
-        profile: How much time the scene may take.
+        choices: How the scene is made.
         cache: Whether results of earlier runs into the same ``out`` may be reused.
         port: Port of the viewer; 0 picks a free one.
         threads: Threads of each stage.
@@ -54,7 +73,7 @@ class Request:
     photos: Path
     out: Path
     slug: str
-    profile: Profile
+    choices: Choices
     cache: bool
     port: int
     threads: int
@@ -79,9 +98,13 @@ class Session:
         uid = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
         job_uri = self._store.uri(f"jobs/{uid}")
         photos_uri = await asyncio.to_thread(self._upload, job_uri)
+        choices = self._request.choices
         spec = SplatJobSpec(
             source=Source(uri=str(photos_uri)),
-            profile=self._request.profile,
+            profile=choices.profile,
+            sfm=choices.sfm,
+            train=choices.train,
+            compress=choices.compress,
             publish=PublishOptions(title=self._request.slug.replace("-", " ").capitalize()),
             cache_policy=CachePolicy.REUSE if self._request.cache else CachePolicy.NEVER,
         )
