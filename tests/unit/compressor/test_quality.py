@@ -69,7 +69,7 @@ def test_held_out_figures_need_photos() -> None:
     fidelity = measured(0.5, circle_of_cameras(8), None)
 
     assert fidelity.psnr < 40
-    assert (fidelity.held_out_views, fidelity.psnr_loss) == (0, None)
+    assert (fidelity.photo_views, fidelity.psnr_loss) == (0, None)
 
 
 def test_held_out_figures_need_held_out_cameras(photos: Path) -> None:

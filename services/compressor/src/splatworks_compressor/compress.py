@@ -59,7 +59,8 @@ class CompressSummary:
         ratio: ``model_bytes / size_bytes``.
         seconds: Wall time of each step, by name.
         fidelity: Measured quality; None where the trainer left no cameras.
-        psnr_loss: By how much held-out PSNR fell, dB; None where no photo was held out.
+        psnr_loss: By how much PSNR fell against the photos that the trainer held out, dB; None where it
+            held none out.
     """
 
     gaussians_in: int
@@ -94,7 +95,7 @@ def compress(
 
     Args:
         gaussian: The trainer's folder: ``model.ply``, and ``cameras.json`` to measure with.
-        photos: The photos that the cameras name; None leaves the held-out figures out.
+        photos: The photos that the cameras name; None leaves the figures against photos out.
         output: The folder to write to; created where missing.
         options: What the caller chose.
         report: Told the progress.
@@ -102,7 +103,7 @@ def compress(
         clock: Seconds from any origin, for the times in the summary.
 
     Raises:
-        InputNotFound: There is no ``model.ply``, or a held-out photo is missing.
+        InputNotFound: There is no ``model.ply``, or a photo to compare with is missing.
         InputInvalid: The model can not be read, or nothing in it is visible.
     """
     seconds: dict[str, float] = {}

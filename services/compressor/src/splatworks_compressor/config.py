@@ -90,8 +90,8 @@ class CompressOptions:
     render, 20 gain less than 0.1 dB."""
 
     measured_views: int = 16
-    """Views rendered before and after compression to measure the loss, 1 to 10000: all held-out ones, and
-    others evenly spaced up to this number."""
+    """Views rendered before and after compression to measure the loss, 1 to 10000: all that the
+    trainer held out, and others evenly spaced up to this number."""
 
     seed: int = 0
     """Seed of the palette, 0 to 2^63 - 1. The same scene, options and seed give the same bytes."""

@@ -1,8 +1,10 @@
 """What compression cost, measured by rendering: before and after, from the cameras of the training.
 
 Two figures that answer two questions. How close are the renders to those of the uncompressed scene? And by
-how much did the distance to photos kept away from training grow? Only the second one is a loss that a
-person could notice; the first is the sharper instrument.
+how much did the distance to photos of the capture grow? Only the second one is a loss that a person could
+notice; the first is the sharper instrument. The photos are those by which the trainer measured its model. It
+may have polished the model on them since, so the distance itself says nothing of views never seen; what
+compression adds to it is measured all the same.
 
 Colours are compared as a screen shows them, clipped to 0..1; figures of several views are the mean of their
 PSNR.
@@ -36,23 +38,23 @@ class Fidelity:
     Attributes:
         views: Number of views rendered.
         psnr: Decoded against original renders.
-        held_out_views: Number of views compared with photos that training has not seen.
-        held_out_psnr_before: Original renders against those photos; None where there are none.
-        held_out_psnr_after: Decoded renders against them; None where there are none.
+        photo_views: Number of views compared with photos.
+        photo_psnr_before: Original renders against those photos; None where there are none.
+        photo_psnr_after: Decoded renders against them; None where there are none.
     """
 
     views: int
     psnr: float
-    held_out_views: int
-    held_out_psnr_before: float | None
-    held_out_psnr_after: float | None
+    photo_views: int
+    photo_psnr_before: float | None
+    photo_psnr_after: float | None
 
     @property
     def psnr_loss(self) -> float | None:
-        """By how much held-out PSNR fell, in dB; None where no photo was held out."""
-        if self.held_out_psnr_before is None or self.held_out_psnr_after is None:
+        """By how much PSNR against photos fell, in dB; None where the trainer held none out."""
+        if self.photo_psnr_before is None or self.photo_psnr_after is None:
             return None
-        return self.held_out_psnr_before - self.held_out_psnr_after
+        return self.photo_psnr_before - self.photo_psnr_after
 
 
 def measure(
@@ -71,14 +73,14 @@ def measure(
         original: The scene before compression.
         decoded: The scene as a reader of the compressed files sees it.
         cameras: At least one, at the size to render.
-        photos: The folder of the cameras' photos; None leaves the held-out figures out.
-        max_views: Views to render: all held-out ones, and others evenly spaced up to this number.
+        photos: The folder of the cameras' photos; None leaves the figures against photos out.
+        max_views: Views to render: all that the trainer held out, and others evenly spaced up to this number.
         threads: Threads of the renderer.
         progress: Called with views done and views in all.
 
     Raises:
-        InputNotFound: A held-out photo is not in the folder.
-        InputInvalid: A held-out photo can not be decoded.
+        InputNotFound: A photo to compare with is not in the folder.
+        InputInvalid: A photo to compare with can not be decoded.
     """
     views = chosen_views(cameras, max_views)
     to_original, before, after = [], [], []
@@ -95,14 +97,14 @@ def measure(
     return Fidelity(
         views=len(views),
         psnr=fmean(to_original),
-        held_out_views=len(before),
-        held_out_psnr_before=fmean(before) if before else None,
-        held_out_psnr_after=fmean(after) if after else None,
+        photo_views=len(before),
+        photo_psnr_before=fmean(before) if before else None,
+        photo_psnr_after=fmean(after) if after else None,
     )
 
 
 def chosen_views(cameras: Sequence[Camera], max_views: int) -> list[Camera]:
-    """All held-out cameras, and others evenly spaced up to ``max_views`` in all."""
+    """All cameras that the trainer held out, and others evenly spaced up to ``max_views`` in all."""
     held_out = [camera for camera in cameras if camera.held_out]
     others = [camera for camera in cameras if not camera.held_out]
     room = min(len(others), max(0, max_views - len(held_out)))
