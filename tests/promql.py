@@ -15,6 +15,7 @@ import promql_parser as promql
 
 _LABEL_FREE_CALLS = frozenset({"scalar", "vector", "time"})
 _SET_OPERATIONS = frozenset({"and", "unless"})
+_COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
 
 
 class Drift(AssertionError):
@@ -60,6 +61,45 @@ def selectors(expression: str) -> list[promql.VectorSelector]:
 
     promql.walk(promql.parse(expression), visit)
     return found
+
+
+def measured(expression: str) -> list[str]:
+    """The largest parts of an expression that no threshold and no absence of others can empty.
+
+    An alert's own result is empty while all is well; what it compares must be there nevertheless.
+
+    Example:
+        >>> measured("time() - last_event > 900 and on (release) sum by (release) (jobs) > 0")
+        ['time() - last_event', 'sum by (release) (jobs)']
+    """
+    return [str(part) for part in _measured(promql.parse(expression)) if selectors(str(part))]
+
+
+def _measured(node: Any) -> list[Any]:
+    return [part for child in _children(node) for part in _measured(child)] if _can_empty(node) else [node]
+
+
+def _can_empty(node: Any) -> bool:
+    """Whether a result may lack what the selectors in it have."""
+    if isinstance(node, promql.BinaryExpr):
+        operation = str(node.op)
+        keeps_all = node.modifier is not None and node.modifier.return_bool
+        if operation in {*_SET_OPERATIONS, "or"} or (operation in _COMPARISONS and not keeps_all):
+            return True
+    elif isinstance(node, promql.Call) and node.func.name == "absent":
+        return True
+    return any(_can_empty(child) for child in _children(node))
+
+
+def _children(node: Any) -> list[Any]:
+    match node:
+        case promql.BinaryExpr():
+            return [node.lhs, node.rhs]
+        case promql.Call():
+            return list(node.args)
+        case promql.AggregateExpr() | promql.ParenExpr() | promql.UnaryExpr() | promql.SubqueryExpr():
+            return [node.expr]
+    return []
 
 
 def _labels(node: Any, catalogue: Catalogue) -> frozenset[str]:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from splatworks_common.embedded_store import EmbeddedStore
 from tests.e2e.kube.jobs import PHOTOS, Jobs
+from tests.e2e.kube.observed import Observed, observe
 from tests.e2e.kube.operators import Addresses, Operator
 from tests.e2e.kube.platform import PHOTO_COUNT, SERVICES, Platform
 from tests.e2e.kube.release import Release, installed
@@ -57,6 +58,19 @@ def _reduced(photos: Iterable[Path], folder: Path) -> list[Path]:
 def shared_addresses(platform: Platform) -> Addresses:
     """The shared workers."""
     return {service: [platform.shared(service).address] for service in SERVICES}
+
+
+@pytest.fixture(scope="session")
+def observed(
+    splatjob_cluster: KubeCluster,
+    platform: Platform,
+    shared_addresses: Addresses,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Observed]:
+    """The platform as its monitoring sees it while jobs run."""
+    folder = tmp_path_factory.mktemp("monitoring")
+    with observe(splatjob_cluster, platform, shared_addresses, folder) as observed:
+        yield observed
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ class Operator:
         store: The object store.
         folder: Where its files are; it does not exist yet.
         addresses: The workers. Instead of EndpointSlices, which may not name loopback.
+        metrics: Where its metrics are, as host:port.
     """
 
     release: Release
@@ -46,7 +47,7 @@ class Operator:
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True)
         self._kubeconfig = self.release.kubeconfig(self.folder / "kubeconfig")
-        self._health, self._metrics = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        self._health, self.metrics = (f"127.0.0.1:{free_port()}" for _ in range(2))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -62,7 +63,7 @@ class Operator:
     def start(self) -> None:
         """Starts it; it may not lead yet."""
         workers = {**self.release.configuration["workers"], "tls": None, "addresses": dict(self.addresses)}
-        local = {"workers": workers, "health": {"listen": self._health}, "metrics": {"listen": self._metrics}}
+        local = {"workers": workers, "health": {"listen": self._health}, "metrics": {"listen": self.metrics}}
         config = self.folder / "operator.yaml"
         config.write_text(yaml.safe_dump({**self.release.configuration, **local}))
         with (self.folder / "log").open("ab") as log:
@@ -129,7 +130,7 @@ class Operator:
 
     def scrape(self) -> str:
         """Its metrics."""
-        return get(f"http://{self._metrics}/metrics")[1]
+        return get(f"http://{self.metrics}/metrics")[1]
 
     @property
     def process(self) -> subprocess.Popen[bytes]:

@@ -32,8 +32,8 @@ SERVICES = ("sfm", "trainer", "compressor", "streamer")
 STAGES = ("sfm", "train", "compress", "publish")
 """What they do, in order, as a job's status has it."""
 
-PHOTO_COUNT = 10
-"""How many photos the sample's folder has."""
+PHOTO_COUNT = 12
+"""How many photos the sample's folder has: the fewest of which some are held out by default."""
 
 CHECKPOINT_SECONDS = 5
 """The shortest time between two checkpoints that a job may ask for."""

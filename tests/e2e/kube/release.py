@@ -50,8 +50,6 @@ def installed(
         source_secrets: The value ``operator.sourceSecrets``.
         read: Further buckets that jobs may read.
     """
-    if shutil.which("helm", path=cluster.environment["PATH"]) is None:
-        pytest.skip("needs helm, beside kube-apiserver or in PATH")
     values = {
         "operator": {
             "sourceSecrets": list(source_secrets),
@@ -59,17 +57,34 @@ def installed(
         },
         "rbac": {"aggregateToDefaultRoles": False},  # these are for people
     }
-    rendered = cluster.run(
-        *("helm", "template", "splatworks", CHART, "--namespace", namespace, "--values=-"),
-        stdin=yaml.safe_dump(values),
-    )
     documents = [
         document
-        for document in yaml.safe_load_all(rendered)
-        if document
-        and document["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "operator"
+        for document in _rendered(cluster, namespace, values)
+        if document["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "operator"
     ]
     rights = [document for document in documents if document["kind"] in _RIGHTS]
     cluster.kubectl("apply", "--filename=-", namespace=namespace, stdin=yaml.safe_dump_all(rights))
     (config,) = (document for document in documents if document["kind"] == "ConfigMap")
     return Release(cluster, namespace, yaml.safe_load(config["data"]["operator.yaml"]))
+
+
+def monitoring(cluster: KubeCluster, namespace: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The PodMonitors and the PrometheusRule of a release; the cluster does not have their kinds."""
+    values = {
+        "operator": {"watchNamespaces": [namespace]},
+        "monitoring": {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}},
+    }
+    documents = _rendered(cluster, namespace, values)
+    (rule,) = (document for document in documents if document["kind"] == "PrometheusRule")
+    return [document for document in documents if document["kind"] == "PodMonitor"], rule
+
+
+def _rendered(cluster: KubeCluster, namespace: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the chart makes of values."""
+    if shutil.which("helm", path=cluster.environment["PATH"]) is None:
+        pytest.skip("needs helm, beside kube-apiserver or in PATH")
+    rendered = cluster.run(
+        *("helm", "template", "splatworks", CHART, "--namespace", namespace, "--values=-"),
+        stdin=yaml.safe_dump(dict(values)),
+    )
+    return [document for document in yaml.safe_load_all(rendered) if document]

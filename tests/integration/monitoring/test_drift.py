@@ -9,7 +9,6 @@ whole platform exports while it works is the matter of ``tests/e2e/kube/test_mon
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,63 +18,29 @@ import prometheus_client
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from splatworks.v1 import sfm_pb2, sfm_pb2_grpc, streamer_pb2, streamer_pb2_grpc
+from splatworks.v1 import sfm_pb2, sfm_pb2_grpc
 from splatworks_common.artifacts.settings import StoreSettings
 from splatworks_common.artifacts.store import ArtifactStore
-from splatworks_common.operations import client
-from splatworks_common.operations.channels import Channels, ClientTls, connect
+from splatworks_common.operations.channels import connect
 from splatworks_common.operations.client import StageClient
-from splatworks_common.reasons import Reason, WorkerLost
+from splatworks_common.reasons import Reason
 from splatworks_operator.job import Job
 from splatworks_operator.kube.faults import Fault
 from splatworks_operator.kube.metrics import FIGURES, HasJobs, OperatorMetrics
 from splatworks_operator.kube.slots import SlotTable
 from splatworks_operator.status import JobStatus, Phase, Progress, StageState
-from tests.certificates import Authority
 from tests.drift import QUERIES, asked, catalogue_of, check
 from tests.integration.common.test_server import TOY, Running
 from tests.monitoring import Query
 from tests.promql import Catalogue, Drift
-
-STREAMER = [sys.executable, "-m", "splatworks_streamer.server", "--http-listen", "127.0.0.1:0"]
-WORKER, OPERATOR = "streamer.test.svc", "operator.test.svc"
+from tests.secured_streamer import secured_streamer
 
 
 async def _scrape_streamer(store: StoreSettings, folder: Path) -> str:
-    authority = Authority(folder / "pki")
-    worker = authority.issue("worker", [WORKER])
-    running = Running(
-        store,
-        folder,
-        *("--tls-cert", str(worker.cert), "--tls-key", str(worker.key)),
-        *("--tls-client-ca", str(authority.file), "--allowed-san", OPERATOR),
-        command=STREAMER,
-    )
-    try:
-        stranger = authority.issue("stranger", ["stranger.test.svc"])
-        channels = Channels(ClientTls(authority.file, stranger.cert, stranger.key))
-        with pytest.raises(WorkerLost):
-            await client.get_worker(channels.get(running.addresses["grpc"], WORKER))
-        await channels.close()
-
-        operator = authority.issue("operator", [OPERATOR])
-        channels = Channels(ClientTls(authority.file, operator.cert, operator.key))
-        channel = channels.get(running.addresses["grpc"], WORKER)
-        publish = streamer_pb2_grpc.StreamerServiceStub(channel).PublishScene
-        stage = StageClient(publish, streamer_pb2.PublishSceneResponse, channel)
-        nowhere = f"s3://{store.bucket}/monitoring/nowhere"
-        request = streamer_pb2.PublishSceneRequest(
-            request_id="drift.publish.1",
-            compressed_uri=f"{nowhere}/compressed",
-            gaussian_uri=f"{nowhere}/gaussian",
-            output_uri=f"{nowhere}/published",
-            slug="drift",
-        )
-        await stage.wait((await stage.start(request)).name, 60)
-        await channels.close()
-        return running.metrics()
-    finally:
-        running.close()
+    with secured_streamer(store, folder) as streamer:
+        await streamer.refuse_a_stranger()
+        await streamer.fail_an_operation()
+        return streamer.running.metrics()
 
 
 async def _scrape_toy(store: StoreSettings, folder: Path) -> str:

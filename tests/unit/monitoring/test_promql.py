@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.promql import Catalogue, Drift, output_labels
+from tests.promql import Catalogue, Drift, measured, output_labels
 
 CATALOGUE = Catalogue(
     {
@@ -51,3 +51,22 @@ def test_the_labels_of_a_result_are_known(expression: str, labels: set[str]) -> 
 def test_what_does_not_exist_is_found(expression: str, complaint: str) -> None:
     with pytest.raises(Drift, match=complaint):
         output_labels(expression, CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("expression", "parts"),
+    [
+        ("sum by (phase) (jobs) / 2", ["sum by (phase)(jobs{}) / 2"]),
+        (
+            "time() - max(jobs) > 900 and on (a) sum by (a) (up) > 0",
+            ["time() - max(jobs{})", "sum by (a)(up{})"],
+        ),
+        ("jobs - time() < 14 * 86400 >= 2 * 86400", ["jobs{} - time()"]),
+        ("jobs > bool 600", ["jobs{} > bool 600"]),
+        ("sum(rate(up[5m])) / (sum(jobs) >= 5) > 0.2", ["sum(rate(up{}[5m]))", "sum(jobs{})"]),
+        ("max(changes(up[30m]) and up offset 30m) == 0", ["changes(up{}[30m])", "up{} offset 30m"]),
+        ('absent(jobs{phase="Running"})', ['jobs{phase="Running"}']),
+    ],
+)
+def test_what_a_query_compares_is_told_from_its_thresholds(expression: str, parts: list[str]) -> None:
+    assert measured(expression) == parts
