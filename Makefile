@@ -9,7 +9,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo images test test-cluster lint protos api bench bench-operator clean setup setup-dev
+.PHONY: help demo images test test-cluster lint protos api bench bench-train bench-operator clean setup setup-dev
 
 help: ## Show this list
 	@echo 'make TARGET [VARIABLE=value]'
@@ -40,6 +40,9 @@ api: setup-dev ## Generate the CustomResourceDefinition and docs/api.md
 
 bench: setup-dev ## Measure the stages and the kernels, and print a table
 	$(BIN)/python -m tests.bench
+
+bench-train: setup-dev ## Measure training: steps, times to a PSNR, captures; writes them into docs/benchmarks.md
+	$(BIN)/python -m tests.bench.train --json build/bench-train.json --markdown docs/benchmarks.md $(ARGS)
 
 bench-operator: setup-dev ## Measure what a thousand jobs at once cost the operator (ARGS='--jobs 100 --times 2')
 	$(BIN)/python -m tests.bench.operator_scale $(ARGS)

@@ -51,6 +51,7 @@ build() {
     set -- --file "$2" --tag "$1" --build-arg "VERSION=$version" --build-arg "REVISION=$revision"
     if [ -n "$base_image" ]; then set -- "$@" --build-arg "BASE_IMAGE=$base_image"; fi
     if [ -n "$build_image" ]; then set -- "$@" --build-arg "BUILD_IMAGE=$build_image"; fi
+    if grep -q '^ARG VARIANT' "$2"; then set -- "$@" --build-arg "VARIANT=$VARIANT"; fi
     case $builder in
         docker) set -- "$@" --build-arg "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH" ;;
         # OCI's own format has no HEALTHCHECK.

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from splatworks_common.progress import silent
@@ -28,10 +29,11 @@ def sfm(folder: Path) -> dict[str, float]:
 
 
 def trainer(folder: Path) -> dict[str, float | None]:
-    from splatworks_trainer.config import STANDARD
+    from splatworks_trainer.config import STANDARD, Holdout
     from splatworks_trainer.train import train
 
-    result = train(folder / "colmap", folder / "gaussian", STANDARD, silent, threads=THREADS)
+    options = replace(STANDARD, holdout=Holdout.EVERY_N)
+    result = train(folder / "colmap", folder / "gaussian", options, silent, threads=THREADS)
     return {"psnr": result.psnr, "ssim": result.ssim, "gaussians": result.gaussians, "steps": result.steps}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,6 +183,60 @@ def test_the_cpu_variant_has_the_bases_of_the_images_without_cuda() -> None:
 @pytest.mark.parametrize("name", ["trainer", "compressor"])
 def test_what_may_use_a_gpu_has_a_base_with_cuda(name: str) -> None:
     assert parse(name).default("BASE_IMAGE").startswith("nvidia/cuda:")
+
+
+def test_gsplat_is_compiled_with_the_cuda_that_torch_and_the_bases_have() -> None:
+    trainer = parse("trainer")
+    pins = (REPOSITORY / "services/trainer/constraints-cuda.txt").read_text()
+    cuda = re.search(r"^nvidia-cuda-runtime-cu12==(\d+\.\d+)\.", pins, re.MULTILINE)
+
+    assert cuda
+    assert trainer.default("BUILD_IMAGE").startswith(f"nvidia/cuda:{cuda[1]}.")
+    assert "-devel-" in trainer.default("BUILD_IMAGE")
+    assert trainer.default("BASE_IMAGE").startswith(f"nvidia/cuda:{cuda[1]}.")
+
+
+def test_what_the_variants_have_besides_is_an_extra_of_the_trainer() -> None:
+    extras = tomllib.loads((REPOSITORY / "services/trainer/pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    install = parse("trainer").stages[0][-1].text
+
+    assert '"./services/trainer[${VARIANT}]"' in install
+    assert extras["cpu"] == []
+    assert {re.match(r"[\w-]+", line)[0] for line in extras["cuda"]} == {"torch", "gsplat", "packaging"}  # type: ignore[index]
+
+
+def test_the_script_tells_the_variant_to_the_dockerfile_that_asks_for_it() -> None:
+    script = (REPOSITORY / "scripts" / "images.sh").read_text()
+
+    assert '--build-arg "VARIANT=$VARIANT"' in script
+    assert parse("trainer").default("VARIANT") == "cuda"
+
+
+def step(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs a step of the builds where there is no compiler for CUDA."""
+    return subprocess.run(
+        [REPOSITORY / "scripts/image_steps.sh", *arguments],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_nothing_is_compiled_for_cpus() -> None:
+    assert step("gsplat", "cpu").returncode == 0
+
+
+@pytest.mark.skipif(
+    shutil.which("nvcc", path="/usr/bin:/bin") is not None, reason="needs a machine without nvcc"
+)
+def test_a_build_image_without_a_compiler_for_cuda_is_refused() -> None:
+    result = step("gsplat", "cuda")
+
+    assert result.returncode == 1
+    assert "BUILD_IMAGE has no nvcc: choose one like nvidia/cuda:" in result.stderr
 
 
 def test_the_operator_brings_photos_to_try() -> None:
