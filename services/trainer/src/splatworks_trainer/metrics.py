@@ -6,6 +6,7 @@ import resource
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from splatworks_trainer.engine import Engine
 from splatworks_trainer.evaluate import Evaluation, evaluate, pictures
@@ -119,6 +120,13 @@ def spread(indices: Sequence[int], most: int) -> list[int]:
 
 
 def peak_memory_bytes() -> int:
-    """The largest resident memory of this process so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    """The largest resident memory of this process so far.
+
+    Linux tells it in ``/proc``; what ``getrusage`` says there may be that of the process that began this one.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
