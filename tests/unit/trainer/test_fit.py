@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from splatworks_common.progress import Update
 from splatworks_common.reasons import InputInvalid, Internal
 from splatworks_trainer.adc import AdaptiveDensityControl
 from splatworks_trainer.config import Background, TrainOptions
+from splatworks_trainer.exposure import Exposures
 from splatworks_trainer.fit import Fit, Surroundings, fit
 from splatworks_trainer.log import TrainingLog
 from splatworks_trainer.mcmc import MarkovChainMonteCarlo
@@ -58,6 +59,8 @@ def run(
     held_out: Container[int] = (0,),
     updates: list[Update] | None = None,
     live: LiveArtifacts = NOTHING_LIVE,
+    training: Sequence[int] | None = None,
+    exposures: Exposures | None = None,
 ) -> Fit:
     cameras = [
         Camera(f"{i}.png", np.eye(4), 30.0, 30.0, 16.0, 16.0, SIDE, SIDE, held_out=i in held_out)
@@ -73,8 +76,8 @@ def run(
             strategy,
             Schedule(options.max_steps, 1.0, options),
             loaded,
-            loaded.training,
-            Position(np.random.default_rng(0)),
+            loaded.training if training is None else training,
+            Position(np.random.default_rng(0), exposures=exposures.state() if exposures else {}),
             Surroundings(1, report, log, NO_CHECKPOINT, live, tmp_path),
         )
 
@@ -266,6 +269,23 @@ def test_exposures_are_learned_where_they_are_asked_for(tmp_path: Path) -> None:
 
     assert learned is not None
     assert ignored is None
+
+
+def test_a_held_out_photo_that_joins_does_not_move_the_exposures_of_the_others(tmp_path: Path) -> None:
+    bright = Exposures(4)
+    bright.set(0, np.full(3, 2.0), np.zeros(3))
+
+    result = run(
+        tmp_path,
+        PretendEngine(greys=RISING),
+        replace(OPTIONS, exposure=True),
+        training=range(4),
+        exposures=bright,
+    )
+
+    assert result.exposures is not None
+    others = np.mean([result.exposures[photo] for photo in (1, 2, 3)], axis=0)
+    np.testing.assert_allclose(others, np.eye(3, 4), atol=1e-5)
 
 
 class _Shown:

@@ -220,7 +220,8 @@ class _Loop:
         )
         self._require_finite_loss(result, view.camera.name, step)
         if self._exposures and result.exposure_gradient is not None:
-            self._exposures.learn(index, result.exposure_gradient, course.exposure_rate(step), self._training)
+            rate, fitted_on = course.exposure_rate(step), self._photos.training
+            self._exposures.learn(index, result.exposure_gradient, rate, fitted_on)
         if length := self._strategy.exploration(rates.means):
             self._engine.perturb(length, int(self._rng.integers(2**63)))
         self._trend = followed(self._trend, result.mse, size, step)
