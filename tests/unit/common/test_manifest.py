@@ -185,6 +185,7 @@ def test_json_that_is_no_manifest_is_refused(data: bytes) -> None:
         ("a/b.JPG", "image/jpeg"),
         ("meta.json", "application/json"),
         ("means_l.webp", "image/webp"),
+        ("static/icon.svg", "image/svg+xml"),
         ("model.ply", "application/octet-stream"),
         ("README", "application/octet-stream"),
     ],

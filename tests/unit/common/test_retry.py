@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 
 import pytest
@@ -68,6 +69,7 @@ def failing(times: int, error: Exception) -> Callable[[], str]:
         s3_error("SomethingNew", 502),
         s3_error("TooManyRequests", 429),
         s3_error("RequestTimeout", 400),
+        SSLError(ssl.SSLEOFError("EOF occurred in violation of protocol")),
     ],
     ids=str,
 )
@@ -91,7 +93,7 @@ def test_what_may_pass_is_tried_again(error: Exception) -> None:
         (s3_error("NoSuchUpload", 404), UploadLost),
         (s3_error("PreconditionFailed", 412), Changed),
         (s3_error("MethodNotAllowed", 405), StorageUnavailable),
-        (SSLError("certificate verify failed"), StorageUnavailable),
+        (SSLError(ssl.SSLCertVerificationError("certificate verify failed")), StorageUnavailable),
     ],
     ids=str,
 )

@@ -37,6 +37,7 @@ _MEDIA_TYPES = {
     ".log": "text/plain; charset=utf-8",
     ".mp4": "video/mp4",
     ".png": "image/png",
+    ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
     ".wasm": "application/wasm",
     ".webp": "image/webp",

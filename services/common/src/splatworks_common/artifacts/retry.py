@@ -10,6 +10,7 @@ credential.
 from __future__ import annotations
 
 import random
+import ssl
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -156,7 +157,7 @@ def describe(error: Exception) -> str:
 
 def _final_error(error: Exception, endpoint: str, operation: str, address: str) -> Exception | None:
     """What the failure means where trying again is no use; None where it may pass."""
-    if isinstance(error, SSLError):
+    if _is_untrusted(error):
         return StorageUnavailable(
             f"the certificate of the object store at {endpoint} is not trusted ({describe(error)}); "
             "set SPLATWORKS_STORE_CA_FILE to its authority's PEM file"
@@ -166,6 +167,13 @@ def _final_error(error: Exception, endpoint: str, operation: str, address: str) 
     if error.code in _PASSING or error.response.status >= 500 or error.response.status == 429:
         return None
     return _refusal(error, endpoint, operation, address)
+
+
+def _is_untrusted(error: Exception) -> bool:
+    """Whether a certificate was looked at and refused; TLS fails in passing ways, too: a port that closes."""
+    return isinstance(error, SSLError) and any(
+        isinstance(cause, ssl.SSLCertVerificationError) for cause in (*error.args, error.__cause__)
+    )
 
 
 def _refusal(error: S3Error, endpoint: str, operation: str, address: str) -> Exception:
