@@ -313,7 +313,7 @@ class TrainOptions(Model):
         default=None,
         ge=100,
         le=10_000_000,
-        description="The budget of Gaussians, never exceeded. Default 160,000 (Draft: 50,000, High: "
+        description="The budget of Gaussians, never exceeded. Default 240,000 (Draft: 50,000, High: "
         "300,000).",
     )
     max_image_side: int | None = Field(
@@ -352,8 +352,9 @@ class TrainOptions(Model):
         min_length=1,
         max_length=8,
         description="Sizes of the photos over the run, sizes and starts ascending, the first from 0, the "
-        "last of size 1. Default 0.125 from 0, 0.25 from 0.1, 0.5 from 0.25, 1 from 0.6 (Draft: 0.25 from 0, "
-        "0.5 from 0.1, 1 from 0.4).",
+        "last of size 1. Default: none (Draft: 0.25 from 0, 0.5 from 0.1, 1 from 0.4). None is 0.25 from 0, "
+        "0.5 from 0.15, 1 from 0.45; for fewer than 24 photos 0.125 from 0, 0.25 from 0.1, 0.5 from 0.25, "
+        "1 from 0.6.",
     )
     plateau: PlateauOptions = Field(
         default=PlateauOptions(), description="When training ends because it gains nothing any more."

@@ -22,6 +22,7 @@ WIDTH, HEIGHT, FOCAL = 96, 72, 90.0
 PHOTOS = 16
 
 SMALL = TrainOptions(
+    dense_start=0.25,
     max_steps=500,
     max_gaussians=1000,
     resolution_schedule=((0.5, 0.0), (1.0, 0.2)),

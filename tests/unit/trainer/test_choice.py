@@ -54,7 +54,28 @@ def test_few_photos_are_asked_for_less_structure(photos: int, weight: float) -> 
     assert settled(STANDARD, EngineName.NATIVE, photos).ssim_weight == weight
 
 
+@pytest.mark.parametrize(("photos", "share"), [(23, 0.0), (24, 0.4)])
+def test_few_photos_begin_with_sparse_points_alone(photos: int, share: float) -> None:
+    assert settled(STANDARD, EngineName.NATIVE, photos).dense_start == share
+
+
+@pytest.mark.parametrize(("share", "coarsest"), [(0.0, 0.125), (0.4, 0.25)])
+def test_photos_begin_smaller_where_points_are_sparse(share: float, coarsest: float) -> None:
+    options = settled(replace(STANDARD, dense_start=share), EngineName.NATIVE, 50)
+
+    assert options.resolution_schedule is not None
+    assert options.resolution_schedule[0] == (coarsest, 0.0)
+    assert options.resolution_schedule[-1][0] == 1
+
+
 def test_what_was_chosen_stays() -> None:
-    options = replace(STANDARD, ssim_weight=0.4, strategy=ADC, engine=EngineName.NATIVE)
+    options = replace(
+        STANDARD,
+        ssim_weight=0.4,
+        dense_start=0.1,
+        resolution_schedule=((1.0, 0.0),),
+        strategy=ADC,
+        engine=EngineName.NATIVE,
+    )
 
     assert settled(options, EngineName.NATIVE, 3) == options

@@ -12,14 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from splatworks_common.cameras import Camera
 from splatworks_common.checkpoints import NO_CHECKPOINT
 from splatworks_common.live import NOTHING_LIVE, LiveArtifacts
 from splatworks_common.progress import Update
 from splatworks_common.reasons import InputInvalid, Internal
+from splatworks_common.splats import Splats
 from splatworks_trainer.adc import AdaptiveDensityControl
 from splatworks_trainer.config import Background, TrainOptions
+from splatworks_trainer.engine import Edit, Statistics
 from splatworks_trainer.exposure import Exposures
 from splatworks_trainer.fit import Fit, Surroundings, fit
 from splatworks_trainer.log import TrainingLog
@@ -27,7 +30,7 @@ from splatworks_trainer.mcmc import MarkovChainMonteCarlo
 from splatworks_trainer.schedule import Schedule
 from splatworks_trainer.state import Position
 from splatworks_trainer.stopping import StopReason
-from splatworks_trainer.strategy import Strategy
+from splatworks_trainer.strategy import Errors, Strategy
 from splatworks_trainer.views import Photos
 from tests.unit.trainer.colmap_files import write_photo
 from tests.unit.trainer.pretend_engine import PHOTO_GREY, PretendEngine
@@ -156,6 +159,31 @@ def test_edits_come_as_often_as_the_schedule_says(tmp_path: Path) -> None:
     assert len(engine.edits) == 2
 
 
+def test_a_strategy_that_asks_for_errors_is_shown_those_of_a_few_photos_that_train(tmp_path: Path) -> None:
+    seen: list[list[str]] = []
+
+    class Watched(PretendEngine):
+        def blended(self, camera: Camera, values: NDArray[np.float32]) -> NDArray[np.float32]:
+            seen[-1].append(camera.name)
+            return super().blended(camera, values)
+
+    class Curious(AdaptiveDensityControl):
+        def plan(
+            self, stats: Statistics, errors: Errors, splats: Splats, step: int, rng: np.random.Generator
+        ) -> Edit:
+            seen.append([])
+            assert len(errors()) == len(splats)
+            return super().plan(stats, errors, splats, step, rng)
+
+    strategy = Curious(*vars(ADC).values())
+    run(tmp_path, Watched(), strategy=strategy, photos=14, held_out=(0, 3))
+
+    assert len(seen) == 2
+    for names in seen:
+        assert len(set(names)) == len(names) == 6
+        assert not {"0.png", "3.png"} & set(names)
+
+
 def test_progress_counts_up_to_the_planned_steps(tmp_path: Path) -> None:
     updates: list[Update] = []
 
@@ -195,7 +223,7 @@ def test_a_run_that_goes_astray_is_set_back_once_with_half_the_rates(tmp_path: P
     restarts = [line for line in log_events(tmp_path) if line["event"] == "restart"]
     assert [line["rate_factor"] for line in restarts] == [0.5]
     assert 200 <= restarts[0]["step"] <= 250
-    assert engine.rates[-1].sh0 == pytest.approx(engine.rates[0].sh0 / 2)
+    assert engine.rates[-1].sh0 == pytest.approx(Schedule(400, 1.0, LONG).rates(399).sh0 / 2)
     assert (result.ending.steps, result.rate_factor) == (400, 0.5)
 
 

@@ -60,9 +60,9 @@ def test_the_largest_photo_must_be_decoded() -> None:
 
 
 def test_what_fits_passes() -> None:
-    needed = predicted_bytes(photos(50), 160_000, 960, CACHE)
+    needed = predicted_bytes(photos(50), 240_000, 960, CACHE)
 
-    require_memory(photos(50), 160_000, 960, CACHE, needed)
+    require_memory(photos(50), 240_000, 960, CACHE, needed)
 
 
 def test_what_does_not_fit_is_refused_with_the_numbers_and_what_would_fit() -> None:

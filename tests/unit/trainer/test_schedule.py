@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from splatworks_trainer.config import STANDARD, TrainOptions
-from splatworks_trainer.schedule import Schedule, planned_steps
+from splatworks_trainer.schedule import Polish, Schedule, planned_steps
 
 OPTIONS = replace(STANDARD, resolution_schedule=((0.25, 0.0), (0.5, 0.1), (1.0, 0.4)), densify_until=0.5)
 
@@ -30,15 +30,34 @@ def test_sh_bands_can_train_from_the_start() -> None:
     assert schedule(options=replace(OPTIONS, sh_schedule=())).sh_degree(0) == 3
 
 
-def test_only_the_rate_of_the_means_decays() -> None:
+def test_only_the_rate_of_the_means_always_decays() -> None:
     course = schedule(options=replace(OPTIONS, rate_scale=1.0))
-    first, half, end = course.rates(0), course.rates(500), course.rates(1000)
+    first, half, later = course.rates(0), course.rates(500), course.rates(849)
 
     assert first.means == pytest.approx(1.6e-4 * 2.0)
     assert half.means == pytest.approx(first.means * 0.1)
-    assert end.means == pytest.approx(first.means * 0.01)
-    assert (first.log_scales, first.quats, first.opacities) == (end.log_scales, end.quats, end.opacities)
+    assert later.means == pytest.approx(first.means * 0.01**0.849)
+    assert (first.log_scales, first.quats, first.opacities) == (
+        later.log_scales,
+        later.quats,
+        later.opacities,
+    )
     assert first.shN == pytest.approx(first.sh0 / 20)
+
+
+def test_all_rates_fade_at_the_end() -> None:
+    course = schedule()
+    steady, faded = (vars(rates) for rates in (course.steady_rates(1000), course.rates(1000)))
+
+    assert faded == pytest.approx({name: 0.2 * rate for name, rate in steady.items()})
+
+
+def test_a_polish_begins_with_rates_that_have_not_faded() -> None:
+    course = schedule()
+    polish = Polish(100, course)
+
+    assert vars(polish.rates(0)) == pytest.approx(vars(course.steady_rates(1000)))
+    assert polish.rates(100).sh0 == pytest.approx(course.steady_rates(1000).sh0 / 10)
 
 
 def test_rate_scale_multiplies_every_rate() -> None:

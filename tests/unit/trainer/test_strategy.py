@@ -4,11 +4,13 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from splatworks_common.splats import Splats
 from splatworks_trainer.adc import AdaptiveDensityControl
 from splatworks_trainer.engine import Edit, Statistics
+from splatworks_trainer.strategy import Errors
 
 ADC = AdaptiveDensityControl(
     max_gaussians=100, whole_budget_at=0, grow_gradient=0.1, split_length=1.0, prune_opacity=0.005
@@ -37,8 +39,18 @@ def pulled(*strong: int, views: float = 4) -> Statistics:
     )
 
 
-def plan(stats: Statistics, splats: Splats, strategy: AdaptiveDensityControl = ADC, seed: int = 0) -> Edit:
-    return strategy.plan(stats, splats, 100, np.random.default_rng(seed))
+def all_alike() -> NDArray[np.float64]:
+    return np.ones(10)
+
+
+def plan(
+    stats: Statistics,
+    splats: Splats,
+    strategy: AdaptiveDensityControl = ADC,
+    seed: int = 0,
+    errors: Errors = all_alike,
+) -> Edit:
+    return strategy.plan(stats, errors, splats, 100, np.random.default_rng(seed))
 
 
 def test_without_pull_nothing_changes() -> None:
@@ -129,27 +141,53 @@ def test_faint_gaussians_are_removed_and_never_grow() -> None:
     assert len(edit.append) == 0
 
 
-def test_the_budget_goes_to_those_pulled_hardest() -> None:
-    stats = pulled()
-    stats.grad2d[:] = np.arange(10, dtype=np.float32) * 4
+def test_a_short_budget_goes_to_those_with_the_largest_errors() -> None:
+    edit = plan(
+        pulled(*range(10)),
+        ten_splats(),
+        replace(ADC, max_gaussians=13),
+        errors=lambda: np.array([0, 9, 0, 1, 8, 0, 0, 2, 7, 0]),
+    )
 
-    edit = plan(stats, ten_splats(), replace(ADC, max_gaussians=13))
-
-    assert np.flatnonzero(~edit.keep).tolist() == [7, 8, 9]
+    assert np.flatnonzero(~edit.keep).tolist() == [1, 4, 8]
     assert np.count_nonzero(edit.keep) + len(edit.append) == 13
+
+
+def test_what_is_not_pulled_does_not_grow_however_large_its_error() -> None:
+    edit = plan(
+        pulled(3, 5, 7),
+        ten_splats(),
+        replace(ADC, max_gaussians=12),
+        errors=lambda: np.array([9, 9, 9, 2, 9, 1, 9, 0, 9, 9]),
+    )
+
+    assert np.flatnonzero(~edit.keep).tolist() == [3, 5]
+
+
+def test_what_has_no_error_grows_where_there_is_room() -> None:
+    edit = plan(pulled(3, 5, 7), ten_splats(), replace(ADC, max_gaussians=12), errors=lambda: np.zeros(10))
+
+    assert np.flatnonzero(~edit.keep).tolist() == [3, 5]
+
+
+def test_errors_are_not_looked_at_where_the_budget_is_not_short() -> None:
+    def never() -> NDArray[np.float64]:
+        raise AssertionError("it costs a render of each photo")
+
+    assert len(plan(pulled(3), ten_splats(), errors=never).append) == 2
 
 
 def test_the_budget_grows_with_the_steps_until_it_is_whole() -> None:
     strategy = replace(ADC, max_gaussians=15, whole_budget_at=299)
     counts = []
     for step in (99, 239, 299, 1000):
-        edit = strategy.plan(pulled(*range(10)), ten_splats(), step, np.random.default_rng(0))
+        edit = strategy.plan(pulled(*range(10)), all_alike, ten_splats(), step, np.random.default_rng(0))
         counts.append(np.count_nonzero(edit.keep) + len(edit.append))
 
     assert counts == [10, 12, 15, 15]
 
 
-def test_equal_pull_fills_the_budget_from_the_first() -> None:
+def test_equal_errors_fill_the_budget_from_the_first() -> None:
     edit = plan(pulled(*range(10)), ten_splats(), replace(ADC, max_gaussians=12))
 
     assert np.flatnonzero(~edit.keep).tolist() == [0, 1]

@@ -75,7 +75,7 @@ def build_palette(
         weights: How much an error of each row counts, in any unit.
         entries: Centroids to find, 1 to 65536; the palette has fewer where rows, or rounded centroids,
             coincide.
-        iterations: Rounds of k-means, at least 1; 4 reach within 1 % of what 20 do.
+        iterations: Rounds of k-means, at least 1; 2 reach within 3 % of what 20 do.
         seed: Seed of the first centroids and of the rows used in large scenes.
         threads: Threads of the search; no influence on the result.
         progress: Called with searches done and searches in all.

@@ -5,12 +5,15 @@
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "denormals.hpp"
 #include "model.hpp"
 #include "peak.hpp"
+#include "plane_sweep.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -34,6 +37,10 @@ using Matrix = nb::ndarray<const double, nb::shape<4, 4>, nb::c_contig, nb::devi
 
 using Mask = nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Exposure = nb::ndarray<const float, nb::shape<3, 4>, nb::c_contig, nb::device::cpu>;
+
+template <typename T>
+using Channel = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Homographies = nb::ndarray<const float, nb::shape<-1, -1, 3, 3>, nb::c_contig, nb::device::cpu>;
 
 using Rgb = std::array<float, 3>;
 
@@ -162,6 +169,19 @@ void restore(Model& model, const Blocks<const float>& parameters, const Blocks<c
                 count, steps);
 }
 
+splat::Grey make_grey(const Channel<const float>& pixels) {
+  return {pixels.data(), static_cast<int>(pixels.shape(1)), static_cast<int>(pixels.shape(0))};
+}
+
+void plane_sweep(const Channel<const float>& photo, const std::vector<Channel<const float>>& neighbours,
+                 const Homographies& homographies, const Channel<float>& plane, const Channel<float>& score) {
+  const nb::gil_scoped_release release;
+  std::vector<splat::Grey> others;
+  for (const auto& neighbour : neighbours) others.push_back(make_grey(neighbour));
+  splat::plane_sweep(make_grey(photo), others.data(), static_cast<int>(others.size()), homographies.data(),
+                     static_cast<int>(homographies.shape(0)), plane.data(), score.data());
+}
+
 double ssim(const Image<const float>& a, const Image<const float>& b, int threads) {
   const nb::gil_scoped_release release;
   const splat::FlushDenormals flush;
@@ -199,5 +219,6 @@ NB_MODULE(MODULE_NAME, m) {
            "steps"_a)
       .def("count_not_finite", &Model::count_not_finite, nb::call_guard<nb::gil_scoped_release>());
   m.def("spin_multiply_add", &splat::spin_multiply_add, "rounds"_a, nb::call_guard<nb::gil_scoped_release>());
+  m.def("plane_sweep", &plane_sweep, "photo"_a, "neighbours"_a, "homographies"_a, "plane"_a, "score"_a);
   m.def("ssim", &ssim, "a"_a, "b"_a, "threads"_a);
 }

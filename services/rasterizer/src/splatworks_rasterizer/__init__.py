@@ -8,5 +8,18 @@ pictures. The same inputs give the same bits for any number of threads.
 from splatworks_rasterizer.metrics import psnr, ssim
 from splatworks_rasterizer.model import GaussianModel, Objective, Rates, Statistics, StepResult, render
 from splatworks_rasterizer.native import ISA
+from splatworks_rasterizer.plane_sweep import Sweep, plane_sweep
 
-__all__ = ["ISA", "GaussianModel", "Objective", "Rates", "Statistics", "StepResult", "psnr", "render", "ssim"]
+__all__ = [
+    "ISA",
+    "GaussianModel",
+    "Objective",
+    "Rates",
+    "Statistics",
+    "StepResult",
+    "Sweep",
+    "plane_sweep",
+    "psnr",
+    "render",
+    "ssim",
+]

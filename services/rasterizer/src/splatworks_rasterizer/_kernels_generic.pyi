@@ -112,4 +112,9 @@ class Model:
 def spin_multiply_add(rounds: int) -> float:
     """Does nothing but multiply and add, and returns how many floating point operations that was."""
 
+def plane_sweep(
+    photo: _Floats, neighbours: list[_Floats], homographies: _Floats, plane: _Floats, score: _Floats
+) -> None:
+    """Fills ``plane`` and ``score``, ``[H, W]``."""
+
 def ssim(a: _Floats, b: _Floats, threads: int) -> float: ...

@@ -13,6 +13,15 @@ from splatworks_trainer.strategy import Strategy
 FEW_PHOTOS = 24
 """Fewer photos are soon known by heart. What follows for them was measured on 18 aerial ones."""
 
+_DENSE_START = 0.4
+"""Beside a larger budget it gained 1.7 dB on 36 photos, and on 50 what a third fewer steps lose."""
+
+_FROM_SURFACES = ((0.25, 0.0), (0.5, 0.15), (1.0, 0.45))
+"""Resolution schedule of a run that begins with a dense start: what is large is in its place already."""
+
+_FROM_SPARSE_POINTS = ((0.125, 0.0), (0.25, 0.1), (0.5, 0.25), (1.0, 0.6))
+"""That of other runs: on 18 photos 0.8 dB of covered PSNR above the other."""
+
 _SSIM_WEIGHT = 0.2
 """That of 3DGS."""
 
@@ -27,12 +36,22 @@ def settled(options: TrainOptions, engine: EngineName, photos: int) -> TrainOpti
     50 photos its PSNR is 0.7 dB below ADC's in as many steps.
     """
     few = photos < FEW_PHOTOS
-    strategy, ssim_weight = options.strategy, options.ssim_weight
+    strategy, ssim_weight, dense_start = options.strategy, options.ssim_weight, options.dense_start
     if strategy is StrategyName.AUTO:
         strategy = StrategyName.MCMC if few or engine is EngineName.GSPLAT else StrategyName.ADC
     if ssim_weight is None:
         ssim_weight = _SSIM_WEIGHT_OF_FEW_PHOTOS if few else _SSIM_WEIGHT
-    return replace(options, engine=engine, strategy=strategy, ssim_weight=ssim_weight)
+    if dense_start is None:
+        dense_start = 0.0 if few else _DENSE_START
+    return replace(
+        options,
+        engine=engine,
+        strategy=strategy,
+        ssim_weight=ssim_weight,
+        dense_start=dense_start,
+        resolution_schedule=options.resolution_schedule
+        or (_FROM_SURFACES if dense_start else _FROM_SPARSE_POINTS),
+    )
 
 
 def choose_strategy(schedule: Schedule) -> Strategy:

@@ -188,9 +188,19 @@ def _mean(figures: Iterable[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def pictures(engine: Engine, view: View) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """``photo_and_render``, and where a mask ignores the photo both are the photo."""
+def pictures(
+    engine: Engine, view: View, exposure: NDArray[np.float32] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """``photo_and_render``, and where a mask ignores the photo both are the photo.
+
+    Args:
+        engine: What renders.
+        view: From where, and the photo.
+        exposure: ``[3, 4]``; the photo is compared with the render's colours c as exposure @ (c, 1).
+    """
     photo, render = photo_and_render(engine, view)
+    if exposure is not None:
+        render = render @ exposure[:, :3].T + exposure[:, 3]
     if view.mask is not None:
         render[~view.mask] = photo[~view.mask]
     return photo, render

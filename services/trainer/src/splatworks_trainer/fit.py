@@ -23,6 +23,7 @@ from splatworks_common.reasons import InputInvalid, Internal
 from splatworks_common.splats import Splats
 from splatworks_trainer.config import Background, PlateauMetric
 from splatworks_trainer.engine import Engine, Objective, StepResult, not_finite
+from splatworks_trainer.errors import blended_errors
 from splatworks_trainer.evaluate import Evaluation, evaluate
 from splatworks_trainer.exposure import Exposures
 from splatworks_trainer.log import TrainingLog
@@ -40,6 +41,9 @@ _REPORTS = 200
 
 _RATE_FACTOR = 0.5
 """Factor on the learning rates after a run went astray."""
+
+_LOOKS = 6
+"""Training photos whose errors a strategy is shown at a time."""
 
 _GIANT = 1e3
 """A standard deviation of so many scene scales is no part of a scene any more."""
@@ -241,7 +245,8 @@ class _Loop:
     def _densify(self, step: int) -> None:
         splats = self._engine.splats()
         self._require_sound(splats, step)
-        edit = self._strategy.plan(self._engine.statistics(), splats, step, self._rng)
+        errors = partial(self._errors, step)
+        edit = self._strategy.plan(self._engine.statistics(), errors, splats, step, self._rng)
         self._engine.apply(edit)
         self._around.log.write(
             "edit",
@@ -251,6 +256,11 @@ class _Loop:
             added=len(edit.append),
             gaussians=self._engine.count,
         )
+
+    def _errors(self, step: int) -> NDArray[np.float64]:
+        chosen = self._rng.choice(self._training, min(_LOOKS, len(self._training)), replace=False)
+        size = self._course.image_size(step)
+        return blended_errors(self._engine, self._photos, chosen.tolist(), size, self._exposures)
 
     def _evaluate(self, step: int) -> StopReason | None:
         splats = self._engine.splats()

@@ -48,15 +48,17 @@ def points_in_gaps(
         The given points and colours, followed by the new ones.
     """
     views = [_cells(photos, index) for index in photos.training]
-    all_points, all_colors = points, colors
+    given = cKDTree(points)
+    new_points, new_colors = np.zeros((0, 3)), np.zeros((0, 3), np.uint8)
     for view in views:
         guesses, guessed_colors, size = _guesses(points, view)
         if len(guesses):
-            room = cKDTree(all_points).query(guesses)[0] > _EMPTY_RADIUS * size
-            taken = room & (_agreement(guesses, guessed_colors, views) >= _AGREEMENT)
-            all_points = np.concatenate([all_points, guesses[taken]])
-            all_colors = np.concatenate([all_colors, guessed_colors[taken]])
-    return all_points, all_colors
+            gap = np.minimum(given.query(guesses)[0], cKDTree(new_points).query(guesses)[0])
+            taken = gap > _EMPTY_RADIUS * size
+            taken[taken] = _agreement(guesses[taken], guessed_colors[taken], views) >= _AGREEMENT
+            new_points = np.concatenate([new_points, guesses[taken]])
+            new_colors = np.concatenate([new_colors, guessed_colors[taken]])
+    return np.concatenate([points, new_points]), np.concatenate([colors, new_colors])
 
 
 def _cells(photos: Photos, index: int) -> View:

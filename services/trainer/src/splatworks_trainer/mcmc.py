@@ -17,7 +17,7 @@ from scipy.special import binom, expit, logit
 from splatworks_common.splats import Splats
 from splatworks_trainer.engine import Edit, Statistics
 from splatworks_trainer.initial import FirstLook
-from splatworks_trainer.strategy import Penalties, budget
+from splatworks_trainer.strategy import Errors, Penalties, budget
 
 _WALK = 5e5
 """Length of the random walk in units of the means' learning rate."""
@@ -63,7 +63,9 @@ class MarkovChainMonteCarlo:
         """See ``Strategy.exploration``."""
         return _WALK * means_rate
 
-    def plan(self, stats: Statistics, splats: Splats, step: int, rng: np.random.Generator) -> Edit:
+    def plan(
+        self, stats: Statistics, errors: Errors, splats: Splats, step: int, rng: np.random.Generator
+    ) -> Edit:
         """See ``Strategy.plan``."""
         opacities = expit(splats.opacities.astype(np.float64))
         lives = opacities > self.prune_opacity

@@ -14,6 +14,7 @@ from splatworks_trainer.choice import choose_strategy, settled
 from splatworks_trainer.colmap import ColmapModel, read_model
 from splatworks_trainer.config import EngineName, TrainOptions
 from splatworks_trainer.coverage import known_points
+from splatworks_trainer.dense import dense_points
 from splatworks_trainer.gaps import points_in_gaps
 from splatworks_trainer.holdout import choose_held_out
 from splatworks_trainer.initial import scene_scale, splats_from_points
@@ -46,9 +47,14 @@ class Scene:
         """The options with nothing left open."""
         return self.schedule.options
 
-    def first_splats(self, rng: np.random.Generator) -> Splats:
+    def first_splats(self, rng: np.random.Generator, report: Report, threads: int) -> Splats:
         """The Gaussians that training starts from."""
         points, colors = self.model.points, self.model.colors
+        assert self.options.dense_start is not None, "the options are settled"
+        if limit := round(self.options.dense_start * self.options.max_gaussians):
+            report(Update("start", 0, 1, "Finding surfaces in the photos"))
+            dense, dense_colors = dense_points(self.model, self.photos, limit=limit, threads=threads)
+            points, colors = np.concatenate([points, dense]), np.concatenate([colors, dense_colors])
         if self.options.fill_gaps:
             points, colors = points_in_gaps(points, colors, self.photos)
         return splats_from_points(

@@ -6,10 +6,12 @@ or a file. ``adc`` and ``mcmc`` hold the two there are; either works with any en
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from splatworks_common.splats import Splats
 from splatworks_trainer.engine import Edit, Statistics
@@ -28,6 +30,9 @@ class Penalties:
     opacity: float
     scale: float
 
+
+Errors = Callable[[], NDArray[np.float64]]
+"""Looks at some photos, for a strategy that asks: see ``errors.blended_errors``."""
 
 NO_PENALTIES = Penalties(0.0, 0.0)
 
@@ -50,11 +55,14 @@ class Strategy(Protocol):
     def exploration(self, means_rate: float) -> float:
         """The length of the random walk after a step whose means had this learning rate; 0 for none."""
 
-    def plan(self, stats: Statistics, splats: Splats, step: int, rng: np.random.Generator) -> Edit:
+    def plan(
+        self, stats: Statistics, errors: Errors, splats: Splats, step: int, rng: np.random.Generator
+    ) -> Edit:
         """The change after ``step``.
 
         Args:
             stats: What the views since the last change have seen of each Gaussian, ``[N]`` each.
+            errors: What each has to do with the errors of renders, ``[N]``.
             splats: The Gaussians, in the same order.
             step: The step just done, from 0.
             rng: The only source of randomness.

@@ -97,7 +97,7 @@ def train(
     chosen = choose_engine(options.engine, require_gpu=options.require_gpu, absgrad=options.absgrad)
     scene = open_scene(colmap / "dense", options, chosen.name, report, threads)
     engines = _Engines(make_engine or chosen.make, scene.options, threads)
-    beginning = _resumed(checkpoint, engines, scene) or _begun(engines, scene)
+    beginning = _resumed(checkpoint, engines, scene) or _begun(engines, scene, report)
     began -= beginning.seconds
     with (
         TrainingLog(output / "training.log", lambda: clock() - began, beginning.log) as log,
@@ -180,9 +180,9 @@ class _Beginning:
     log: str = ""
 
 
-def _begun(engines: _Engines, scene: Scene) -> _Beginning:
+def _begun(engines: _Engines, scene: Scene, report: Report) -> _Beginning:
     rng = np.random.default_rng(scene.options.seed)
-    return _Beginning(engines.training(scene.first_splats(rng)), Position(rng))
+    return _Beginning(engines.training(scene.first_splats(rng, report, engines.threads)), Position(rng))
 
 
 def _resumed(checkpoint: Checkpoint, engines: _Engines, scene: Scene) -> _Beginning | None:
