@@ -54,6 +54,7 @@ class Race:
         steps: The schedule's length: the shorter it is, the sooner it gets anywhere, and the less far.
         max_gaussians: The budget.
         evaluations: How often the held-out photos are looked at; each look takes as long as some steps.
+        levels: Sizes of the photos, and the share of the run from which each holds.
     """
 
     capture: str
@@ -63,15 +64,20 @@ class Race:
     steps: int
     max_gaussians: int
     evaluations: int
+    levels: tuple[tuple[float, float], ...]
 
+
+_EARLY = ((0.25, 0.0), (0.5, 0.1), (1.0, 0.4))
+_LATE = ((0.125, 0.0), (0.25, 0.15), (0.5, 0.4), (1.0, 0.8))
+_LAST = ((0.25, 0.0), (0.5, 0.45), (1.0, 0.92))
 
 RACES = (
-    Race("fox", 480, 25, 3, steps=210, max_gaussians=22_000, evaluations=7),
-    Race("fox", 480, 28, 5, steps=400, max_gaussians=36_000, evaluations=8),
-    Race("fox", 480, 30, 15, steps=1400, max_gaussians=60_000, evaluations=20),
-    Race("fox", 960, 25, 3, steps=210, max_gaussians=22_000, evaluations=7),
-    Race("fox", 960, 28, 8, steps=560, max_gaussians=45_000, evaluations=10),
-    Race("fox", 960, 30, 45, steps=1600, max_gaussians=100_000, evaluations=16),
+    Race("fox", 480, 25, 3, steps=210, max_gaussians=22_000, evaluations=7, levels=_EARLY),
+    Race("fox", 480, 28, 5, steps=400, max_gaussians=36_000, evaluations=8, levels=_EARLY),
+    Race("fox", 480, 30, 15, steps=1400, max_gaussians=60_000, evaluations=20, levels=_EARLY),
+    Race("fox", 960, 25, 3, steps=215, max_gaussians=20_000, evaluations=1, levels=_LAST),
+    Race("fox", 960, 28, 8, steps=560, max_gaussians=45_000, evaluations=10, levels=_LATE),
+    Race("fox", 960, 30, 45, steps=1600, max_gaussians=100_000, evaluations=16, levels=_LATE),
 )
 
 
@@ -81,10 +87,7 @@ def as_papers_do(options: TrainOptions) -> TrainOptions:
 
 
 def race_options(race: Race) -> TrainOptions:
-    """Coarse to fine, looked at often, and without a dense start, which takes longer than the first of them."""
-    levels: tuple[tuple[float, float], ...] = ((0.25, 0.0), (0.5, 0.1), (1.0, 0.4))
-    if race.max_side > 480:
-        levels = ((0.125, 0.0), (0.25, 0.15), (0.5, 0.4), (1.0, 0.8))
+    """Coarse to fine, and without a dense start, which takes as long as the first of them may."""
     return replace(
         as_papers_do(STANDARD),
         max_steps=race.steps,
@@ -92,7 +95,7 @@ def race_options(race: Race) -> TrainOptions:
         max_gaussians=race.max_gaussians,
         engine=EngineName.NATIVE,
         dense_start=0.0,
-        resolution_schedule=levels,
+        resolution_schedule=race.levels,
         target_psnr=race.target,
         evaluations=race.evaluations,
         plateau_patience=0,

@@ -313,7 +313,7 @@ class TrainOptions(Model):
         default=None,
         ge=100,
         le=10_000_000,
-        description="The budget of Gaussians, never exceeded. Default 240,000 (Draft: 50,000, High: "
+        description="The budget of Gaussians, never exceeded. Default 280,000 (Draft: 50,000, High: "
         "300,000).",
     )
     max_image_side: int | None = Field(

@@ -158,7 +158,7 @@ def explained(text: str) -> dict[str, str]:
     [
         ("splatjob", "Photos in, a 3D Gaussian-splat scene out"),
         ("splatjob.spec.train", "How Gaussians are fitted to the photos"),
-        ("splatjob.spec.train.maxGaussians", "The budget of Gaussians, never exceeded. Default 240,000"),
+        ("splatjob.spec.train.maxGaussians", "The budget of Gaussians, never exceeded. Default 280,000"),
         ("splatjob.spec.suspend", "May be changed while the job lives"),
         ("splatjob.spec.failurePolicy.rules.onReasons", "The reasons that the rule is for"),
         ("splatjob.status.phase", "Where the job stands, in one word"),

@@ -16,8 +16,8 @@ RADIUS = 3
 def texture(height: int, width: int, seed: int = 0) -> NDArray[np.float32]:
     """Grey levels that look like nothing else nearby, but smooth enough to be sampled between pixels."""
     noise = np.random.default_rng(seed).random((height + 2, width + 2)) * 255
-    smooth = sum(noise[i : i + height, j : j + width] for i in range(3) for j in range(3)) / 9
-    return smooth.astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(noise, (3, 3))
+    return np.asarray(windows.mean(axis=(2, 3)), np.float32)
 
 
 def shifts(*columns: float) -> NDArray[np.float64]:
@@ -104,6 +104,24 @@ def test_a_move_between_two_planes_is_found_between_them():
     sweep = plane_sweep(photo, [neighbour], shifts(-0.2, 1.2, 2.6, 4.0))
 
     assert 2.05 < np.median(sweep.planes[4:-4, 4:-9]) < 2.5
+
+
+def test_a_plane_that_could_not_be_compared_does_not_move_the_one_beside_it():
+    photo = texture(40, 60)
+    out_of_the_picture = 200.0
+
+    planes = plane_sweep(photo, [photo], shifts(out_of_the_picture, 0, 1)).planes
+
+    np.testing.assert_array_equal(planes[4:-4, 4:-9], 1)
+
+
+def test_one_of_two_neighbours_that_can_not_be_compared_counts_as_the_worst():
+    photo = texture(30, 30)
+    homographies = np.stack([shifts(0.0)[:, 0], shifts(200.0)[:, 0]], axis=1)
+
+    scores = plane_sweep(photo, [photo, photo], homographies).scores
+
+    np.testing.assert_allclose(scores[4:-4, 4:-4], 0, atol=1e-3)
 
 
 def test_one_neighbour_that_sees_nothing_else_leaves_the_best_two_of_the_others():

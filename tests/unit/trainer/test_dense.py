@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from splatworks_common.cameras import Camera
+from splatworks_common.progress import Update
 from splatworks_trainer.colmap import ColmapModel
 from splatworks_trainer.dense import dense_points
 from splatworks_trainer.views import Photos, in_picture
@@ -96,11 +97,11 @@ def test_points_cover_what_several_photos_show_evenly(six):
     assert counts.min() > 0.5 * counts.mean()
 
 
-@pytest.mark.parametrize("limit", [1, 100, LIMIT])
+@pytest.mark.parametrize("limit", [0, 1, 100, LIMIT])
 def test_there_are_no_more_points_than_the_limit(six, limit: int):
     points, colors = dense_points(*six, limit=limit, threads=1)
 
-    assert 0 < len(points) == len(colors) <= limit
+    assert min(limit, 1) <= len(points) == len(colors) <= limit
 
 
 def test_the_points_are_the_same_for_any_number_of_threads(six):
@@ -150,6 +151,33 @@ def test_too_few_photos_to_agree_give_no_points(tmp_path: Path, count: int):
     points, colors = found(tmp_path, cameras(count))
 
     assert points.shape == colors.shape == (0, 3)
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.002])
+def test_photos_from_one_spot_give_no_points(tmp_path: Path, apart: float):
+    taken = [
+        looking((apart * i, 0, 0), (0.1 * i - 0.25, 0.05 * (i % 2), 4), name=f"{i}.png") for i in range(6)
+    ]
+
+    points, _ = found(tmp_path, taken)
+
+    assert len(points) == 0
+
+
+def test_without_a_photo_that_trains_there_are_no_points(tmp_path: Path):
+    points, _ = found(tmp_path, [replace(camera, held_out=True) for camera in cameras(3)])
+
+    assert len(points) == 0
+
+
+def test_progress_counts_the_photos_compared(six):
+    updates: list[Update] = []
+
+    dense_points(*six, limit=LIMIT, threads=2, report=updates.append)
+
+    assert [(update.step, update.done, update.total) for update in updates] == [
+        ("start", n, 6) for n in range(1, 7)
+    ]
 
 
 def test_photos_without_a_sparse_point_in_common_give_no_points(tmp_path: Path):

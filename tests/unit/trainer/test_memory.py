@@ -34,13 +34,19 @@ def system(folder: Path, files: Mapping[str, str]) -> tuple[Path, Path]:
 
 
 def test_each_gaussian_adds_the_same() -> None:
-    none, one, two = (predicted_bytes(photos(10), n * 1000, 960, CACHE) for n in range(3))
+    none, one, two = (predicted_bytes(photos(10), n * 100_000, 960, CACHE) for n in (1, 2, 3))
 
-    assert two - one == one - none > 1200 * 1000
+    assert two - one == one - none > 1200 * 100_000
+
+
+def test_photos_that_are_compared_count_where_gaussians_are_few() -> None:
+    few, more, most = (predicted_bytes(photos(1000), n, 960, CACHE) for n in (100, 100_000, 1_000_000))
+
+    assert few == more < most
 
 
 def test_photos_count_at_the_size_they_are_trained_at() -> None:
-    few, many = (predicted_bytes(photos(n), 1000, 800, CACHE) for n in (10, 110))
+    few, many = (predicted_bytes(photos(n), 1_000_000, 800, CACHE) for n in (10, 110))
 
     assert many - few == pytest.approx(100 * 800 * 600 * 3 * (1 + 1 / 4 + 1 / 16 + 1 / 64), rel=0.01)
 
@@ -50,7 +56,9 @@ def test_photos_are_never_counted_larger_than_they_are() -> None:
 
 
 def test_cached_photos_use_no_more_than_their_limit() -> None:
-    assert predicted_bytes(photos(10_000), 1000, 960, CACHE) < 2 * CACHE
+    with_cache, without = (predicted_bytes(photos(10_000), 1000, 960, size) for size in (CACHE, 0))
+
+    assert with_cache - without == CACHE
 
 
 def test_the_largest_photo_must_be_decoded() -> None:
@@ -60,9 +68,9 @@ def test_the_largest_photo_must_be_decoded() -> None:
 
 
 def test_what_fits_passes() -> None:
-    needed = predicted_bytes(photos(50), 240_000, 960, CACHE)
+    needed = predicted_bytes(photos(50), 280_000, 960, CACHE)
 
-    require_memory(photos(50), 240_000, 960, CACHE, needed)
+    require_memory(photos(50), 280_000, 960, CACHE, needed)
 
 
 def test_what_does_not_fit_is_refused_with_the_numbers_and_what_would_fit() -> None:
@@ -82,6 +90,11 @@ def test_what_does_not_fit_is_refused_with_the_numbers_and_what_would_fit() -> N
 def test_where_the_photos_alone_do_not_fit_smaller_ones_are_the_remedy() -> None:
     with pytest.raises(OutOfMemory, match="no number of Gaussians fits: set a smaller max_image_side"):
         require_memory(photos(50), 1000, 1600, CACHE, GB // 10)
+
+
+def test_where_so_many_can_not_be_compared_fewer_photos_are_the_remedy() -> None:
+    with pytest.raises(OutOfMemory, match="no number of Gaussians fits: use fewer photos"):
+        require_memory(photos(5000), 1000, 960, CACHE, 3 * GB)
 
 
 def test_the_photo_cache_is_small_where_memory_is() -> None:

@@ -170,11 +170,21 @@ def test_what_has_no_error_grows_where_there_is_room() -> None:
     assert np.flatnonzero(~edit.keep).tolist() == [3, 5]
 
 
-def test_errors_are_not_looked_at_where_the_budget_is_not_short() -> None:
+def test_errors_are_not_looked_at_where_the_budget_is_not_short_or_spent() -> None:
     def never() -> NDArray[np.float64]:
         raise AssertionError("it costs a render of each photo")
 
     assert len(plan(pulled(3), ten_splats(), errors=never).append) == 2
+    assert plan(pulled(3), ten_splats(), replace(ADC, max_gaussians=10), errors=never).keep.all()
+
+
+def test_of_equal_errors_the_harder_pull_grows_first() -> None:
+    stats = pulled()
+    stats.grad2d[:] = np.arange(10, dtype=np.float32) * 4
+
+    edit = plan(stats, ten_splats(), replace(ADC, max_gaussians=13))
+
+    assert np.flatnonzero(~edit.keep).tolist() == [7, 8, 9]
 
 
 def test_the_budget_grows_with_the_steps_until_it_is_whole() -> None:

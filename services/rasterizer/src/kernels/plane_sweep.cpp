@@ -2,8 +2,8 @@
 // cross-correlation over a square window.
 //
 // The photo is worked on in strips of rows, each small enough for everything about it to stay in the cache
-// while all planes pass. Windows are summed along columns, then along rows. Whatever is not to be looked at is
-// NaN: a sum over it is NaN, too, and a comparison with that is false, so such a window never wins.
+// while all planes pass. Windows are summed along columns, then along rows. Whatever is not to be looked at
+// is NaN: a sum over it is NaN, too, and a comparison with that is false, so such a window never wins.
 #include "plane_sweep.hpp"
 
 #include <algorithm>
@@ -142,8 +142,10 @@ class Strip {
   std::vector<float> best_, second_;
 };
 
-// Where between three neighbouring values the parabola through them is highest, from the middle one.
+// Where between three neighbouring scores the parabola through them is highest, from the middle one. A plane
+// that could not be compared says nothing.
 float peak(float before, float at, float after) {
+  if (before == kWorst || after == kWorst) return 0;
   const float curvature = before - 2.0f * at + after;
   if (!(curvature < 0)) return 0;
   return std::clamp(0.5f * (before - after) / curvature, -0.5f, 0.5f);
@@ -177,7 +179,8 @@ void plane_sweep(const Grey& photo, const Grey* neighbours, int count, const flo
     }
     for (std::size_t i = 0; i < size; ++i) {
       const float found = best_plane[i];
-      if (found > 0 && found < static_cast<float>(planes - 1)) best_plane[i] += peak(before[i], best[i], after[i]);
+      if (found > 0 && found < static_cast<float>(planes - 1))
+        best_plane[i] += peak(before[i], best[i], after[i]);
     }
   }
 }

@@ -16,8 +16,8 @@ struct Grey {
 // homographies: [planes][neighbours][9], row-major; each takes positions in the photo to positions in that
 // neighbour by way of that plane, pixel centres at +0.5.
 // plane: [height][width], the best plane's index, between two planes where the scores say so.
-// score: [height][width], the mean of the two best neighbours' normalised cross-correlations on that plane
-// (one neighbour's where there is but one), in -1 .. 1; -1 where no plane could be compared.
+// score: [height][width], the mean of the two best neighbours' normalised cross-correlations on that plane,
+// in -1 .. 1. One that can not be compared counts as -1; where `count` is 1, it is that neighbour's alone.
 void plane_sweep(const Grey& photo, const Grey* neighbours, int count, const float* homographies, int planes,
                  float* plane, float* score);
 

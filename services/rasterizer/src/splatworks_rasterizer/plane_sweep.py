@@ -32,7 +32,8 @@ def plane_sweep(
     """Compares a photo with its neighbours by way of each plane of a family.
 
     Plane sweeping (Collins, "A Space-Sweep Approach to True Multi-Image Matching", 1996) with normalised
-    cross-correlation over windows of 7 x 7 pixels; a plane's score is the mean of the best two neighbours'.
+    cross-correlation over windows of 7 x 7 pixels. A plane's score is the mean of the best two neighbours',
+    where one that can not be compared counts as -1; with one neighbour in all it is that one's.
 
     Args:
         photo: Grey levels, ``[H, W]``, 0 to 255; NaN where it is not to be looked at.

@@ -5,7 +5,7 @@ there, and learn fewer things by heart that hold in one photo alone. Three steps
 each small photo by plane sweeping; the depths that other photos agree with; of these, points evenly spread.
 Held-out photos, and pixels that a mask ignores, are not looked at.
 
-The same input gives the same points for any number of threads.
+The same input gives the same points for any number of threads, and with any BLAS: einsum adds up products.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from splatworks_common.cameras import Camera
+from splatworks_common.progress import Report, Update, silent
 from splatworks_rasterizer import plane_sweep
 from splatworks_trainer.colmap import ColmapModel
-from splatworks_trainer.views import Photos, View, in_picture
+from splatworks_trainer.views import Photos, View, in_picture, unprojected
 
 _SIDE = 320
 """Longest side at which photos are compared. 240 pixels make the scene of 36 photos 0.05 dB worse in
@@ -39,6 +40,9 @@ _FEWEST_SHARED = 20
 _BEST_ANGLE, _LESS_ANGLE, _MORE_ANGLE = 10.0, 5.0, 12.0
 """Degrees between the lines of sight at which depth is seen best, and how fast that falls off to either side:
 with less, depth is vague; with more, the same thing looks different."""
+
+_LEAST_ANGLE = 1.0
+"""Degrees under which the pictures of photos do not differ by depth."""
 
 _NEAREST, _FARTHEST = 0.8, 1.4
 """The planes reach from so much of the depth of the nearest percent of sparse points to so much of that of
@@ -59,10 +63,10 @@ _GREY = np.array((0.299, 0.587, 0.114), np.float32)
 _FINEST_CELL = 1.5
 """Points are kept at least about so many of the small photo's pixels apart."""
 
-_CELL_GROWTH = 1.05
+_CELL_GROWTH = 1.1
 """By how much cells grow, time and again, until few enough points are left."""
 
-_SPARE = 8
+_SPARE = 4
 """How many times the points wanted are looked at, so that many photos do not need much memory."""
 
 
@@ -84,7 +88,7 @@ class _Depth:
 
 
 def dense_points(
-    model: ColmapModel, photos: Photos, *, limit: int, threads: int
+    model: ColmapModel, photos: Photos, *, limit: int, threads: int, report: Report = silent
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """Points on the surfaces in the photos that train.
 
@@ -93,6 +97,7 @@ def dense_points(
         photos: The photos.
         limit: How many points at most.
         threads: CPU threads to use.
+        report: Told how many photos have been compared.
 
     Returns:
         Points ``[P, 3]`` in world units and their colours ``[P, 3]``; none where photos share too little.
@@ -100,9 +105,14 @@ def dense_points(
     views = [_small(photos, index) for index in photos.training]
     shared = _Shared(model, photos)
     with ThreadPoolExecutor(threads) as pool:
-        depths = list(pool.map(lambda place: _swept(place, views, shared), range(len(views))))
-        most = max(1, _SPARE * limit // len(views))
+        depths = []
+        for depth in pool.map(lambda place: _swept(place, views, shared), range(len(views))):
+            depths.append(depth)
+            report(Update("start", len(depths), len(views), "Finding surfaces", unit="photos"))
+        most = max(1, _SPARE * limit // max(1, len(views)))
         found = list(pool.map(lambda place: _agreed(place, depths, most), range(len(views))))
+    if not found:
+        return np.zeros((0, 3)), np.zeros((0, 3), np.uint8)
     points, colors, footprints = (np.concatenate(parts) for parts in zip(*found, strict=True))
     chosen = _evenly_spread(points, footprints, limit)
     return points[chosen], colors[chosen]
@@ -137,9 +147,13 @@ class _Shared:
         counts = self._together[place].copy()
         counts[place] = 0
         nearest = np.argsort(-counts, kind="stable")[: 4 * _NEIGHBOURS]
-        candidates = [int(other) for other in nearest if counts[other] >= _FEWEST_SHARED]
-        worth = {other: counts[other] * _clarity(self._angle(place, other)) for other in candidates}
-        return tuple(sorted(candidates, key=lambda other: -worth[other])[:_NEIGHBOURS])
+        angles = {
+            int(other): self._angle(place, other) for other in nearest if counts[other] >= _FEWEST_SHARED
+        }
+        worth = {
+            other: counts[other] * _clarity(angle) for other, angle in angles.items() if angle >= _LEAST_ANGLE
+        }
+        return tuple(sorted(worth, key=lambda other: -worth[other])[:_NEIGHBOURS])
 
     def _indices(self, place: int) -> NDArray[np.intp]:
         first, end = self._shows.indptr[place : place + 2]
@@ -150,7 +164,7 @@ class _Shared:
         points = self._points[np.intersect1d(self._indices(a), self._indices(b))]
         one, other = points - self._positions[a], points - self._positions[b]
         cosines = (one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
-        return float(np.degrees(np.arccos(np.clip(np.median(cosines), -1, 1))))
+        return float(np.degrees(np.arccos(np.clip(np.nanmedian(cosines), -1, 1))))
 
 
 def _clarity(angle: float) -> float:
@@ -172,16 +186,19 @@ def _swept(place: int, views: Sequence[View], shared: _Shared) -> _Depth:
     )
     sweep = plane_sweep(_grey(view), [_grey(views[other]) for other in neighbours], homographies)
     depth = 1 / (inverse[0] + sweep.planes * np.float32(inverse[1] - inverse[0]))
-    return _Depth(view, neighbours, depth.astype(np.float32), sweep.scores)
+    # What fits best on the first or the last plane may lie beyond it.
+    inside = (sweep.planes > 0) & (sweep.planes < _PLANES - 1)
+    return _Depth(view, neighbours, depth.astype(np.float32), np.where(inside, sweep.scores, np.float32(-1)))
 
 
 def _homographies(camera: Camera, other: Camera, inverse_depths: NDArray[np.float64]) -> NDArray[np.float64]:
     """From pixels of ``camera`` to those of ``other``, by way of planes across its axis, ``[P, 3, 3]``."""
-    turn = other.viewmat[:3, :3] @ camera.viewmat[:3, :3].T
-    shift = other.viewmat[:3, 3] - turn @ camera.viewmat[:3, 3]
+    turn = np.einsum("ij,kj->ik", other.viewmat[:3, :3], camera.viewmat[:3, :3])
+    shift = other.viewmat[:3, 3] - np.einsum("ij,j->i", turn, camera.viewmat[:3, 3])
     planes = np.zeros((len(inverse_depths), 3, 3)) + turn
     planes[:, :, 2] += inverse_depths[:, None] * shift
-    return np.asarray(_intrinsics(other) @ planes @ np.linalg.inv(_intrinsics(camera)))
+    there, back = _intrinsics(other), np.linalg.inv(_intrinsics(camera))
+    return np.asarray(np.einsum("ij,pjk,kl->pil", there, planes, back))
 
 
 def _intrinsics(camera: Camera) -> NDArray[np.float64]:
@@ -189,7 +206,7 @@ def _intrinsics(camera: Camera) -> NDArray[np.float64]:
 
 
 def _grey(view: View) -> NDArray[np.float32]:
-    grey = view.photo @ _GREY
+    grey = np.einsum("ijk,k->ij", view.photo, _GREY)
     return grey if view.mask is None else np.where(view.mask, grey, np.float32(np.nan))
 
 
@@ -200,7 +217,8 @@ def _agreed(
     own = depths[place]
     row, column = np.nonzero(own.score > _SURE)
     depth = own.depth[row, column].astype(np.float64)
-    points = _unprojected(own.view.camera, row, column, depth)
+    pixels = np.stack([column, row], axis=1).astype(np.float64) + 0.5
+    points = unprojected(pixels, depth, own.view.camera)
     witnesses = np.zeros(len(points), int)
     for other_place in _related(place, depths):
         other = depths[other_place]
@@ -220,29 +238,23 @@ def _related(place: int, depths: Sequence[_Depth]) -> Iterator[int]:
             yield other
 
 
-def _unprojected(
-    camera: Camera, row: NDArray[np.intp], column: NDArray[np.intp], depth: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """World positions ``[V, 3]`` of pixels at the given depths."""
-    x = (column + 0.5 - camera.cx) / camera.fx
-    y = (row + 0.5 - camera.cy) / camera.fy
-    local = np.stack([x, y, np.ones_like(x)], axis=1) * depth[:, None]
-    return np.asarray((local - camera.viewmat[:3, 3]) @ camera.viewmat[:3, :3])
-
-
 def _evenly_spread(
     points: NDArray[np.float64], footprints: NDArray[np.float64], limit: int
 ) -> NDArray[np.intp]:
     """At most ``limit`` of the points: one in each cell of a grid whose cells grow until so few are left."""
-    if len(points) == 0:
+    if len(points) == 0 or limit < 1:
         return np.zeros(0, np.intp)
     cell = _FINEST_CELL * float(np.median(footprints))
-    low = points.min(axis=0)
-    while True:
-        key = np.floor((points - low) / cell).astype(np.int64)
-        size = key.max(axis=0) + 1
-        flat = (key[:, 0] * size[1] + key[:, 1]) * size[2] + key[:, 2]
-        chosen = np.sort(np.unique(flat, return_index=True)[1])
-        if len(chosen) <= limit:
-            return chosen
+    chosen = _one_of_each_cell(points, cell)
+    while len(chosen) > limit:
         cell *= _CELL_GROWTH
+        chosen = _one_of_each_cell(points, cell)
+    return chosen
+
+
+def _one_of_each_cell(points: NDArray[np.float64], cell: float) -> NDArray[np.intp]:
+    """The first point in each cell of a grid, in their order."""
+    key = np.floor((points - points.min(axis=0)) / cell).astype(np.int64)
+    size = key.max(axis=0) + 1
+    flat = (key[:, 0] * size[1] + key[:, 1]) * size[2] + key[:, 2]
+    return np.sort(np.unique(flat, return_index=True)[1])

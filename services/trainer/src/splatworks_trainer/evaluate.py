@@ -200,7 +200,7 @@ def pictures(
     """
     photo, render = photo_and_render(engine, view)
     if exposure is not None:
-        render = render @ exposure[:, :3].T + exposure[:, 3]
+        render = np.einsum("ijk,lk->ijl", render, exposure[:, :3]) + exposure[:, 3]
     if view.mask is not None:
         render[~view.mask] = photo[~view.mask]
     return photo, render

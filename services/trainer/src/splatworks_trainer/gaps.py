@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from splatworks_common.cameras import Camera
-from splatworks_trainer.views import Photos, View, in_picture
+from splatworks_trainer.views import Photos, View, in_picture, unprojected
 
 _CELLS = 32
 """Cells along the longest side of a photo."""
@@ -83,7 +83,7 @@ def _guesses(
         empty &= view.mask.ravel()
     weights = 1 / np.maximum(distance[empty], 1e-3)
     depth = np.exp(np.sum(np.log(depths[nearest[empty]]) * weights, axis=1) / np.sum(weights, axis=1))
-    return _unproject(centres[empty], depth, cells), view.photo.reshape(-1, 3)[empty], depth / cells.fx
+    return unprojected(centres[empty], depth, cells), view.photo.reshape(-1, 3)[empty], depth / cells.fx
 
 
 def _agreement(
@@ -101,15 +101,6 @@ def _agreement(
         fits[inside] += difference <= _SAME_COLOUR
         lands[inside] += 1
     return fits / np.maximum(lands, 1)
-
-
-def _unproject(
-    pixels: NDArray[np.float64], depths: NDArray[np.float64], camera: Camera
-) -> NDArray[np.float64]:
-    """World positions ``[V, 3]`` of pixel positions at the given depths."""
-    plane = (pixels - (camera.cx, camera.cy)) / (camera.fx, camera.fy)
-    local = np.concatenate([plane, np.ones((len(plane), 1))], axis=1) * depths[:, None]
-    return np.asarray(np.einsum("ji,nj->ni", camera.viewmat[:3, :3], local - camera.viewmat[:3, 3]))
 
 
 def _pixel_centres(camera: Camera) -> NDArray[np.float64]:

@@ -24,6 +24,9 @@ _PER_GAUSSIAN = 1200 + 720 + 240
 """The engine's parameters, moments, gradients and lists; the copy a checkpoint is written from; the best
 model so far."""
 
+_PER_PHOTO = 320 * 320 * (3 + 8 + 1)
+"""Before there are Gaussians: each photo as ``dense`` compares it, with depths, scores and mask."""
+
 _PER_PIXEL = 40 + 120
 """Of the largest photo at the training size: the buffers of a step; the pictures of an evaluation."""
 
@@ -51,7 +54,8 @@ def predicted_bytes(cameras: Sequence[Camera], gaussians: int, max_side: int, ca
         max_side: Longest side of a photo at the training size, pixels.
         cache_bytes: How much memory decoded photos may use.
     """
-    return _without_gaussians(cameras, max_side, cache_bytes) + gaussians * _PER_GAUSSIAN
+    at_first, later = len(cameras) * _PER_PHOTO, gaussians * _PER_GAUSSIAN
+    return _without_gaussians(cameras, max_side, cache_bytes) + max(at_first, later)
 
 
 def require_memory(
@@ -67,11 +71,12 @@ def require_memory(
         return
     left = available - _without_gaussians(cameras, max_side, cache_bytes)
     most = left // _PER_GAUSSIAN // _STEP * _STEP
-    remedy = (
-        f"set max_gaussians to at most {most:,}"
-        if most > 0
-        else "no number of Gaussians fits: set a smaller max_image_side"
-    )
+    if left < len(cameras) * _PER_PHOTO and left > 0:
+        remedy = "no number of Gaussians fits: use fewer photos"
+    elif most > 0:
+        remedy = f"set max_gaussians to at most {most:,}"
+    else:
+        remedy = "no number of Gaussians fits: set a smaller max_image_side"
     raise OutOfMemory(
         f"training {gaussians:,} Gaussians on {len(cameras):,} photos of at most {max_side} pixels would "
         f"need {_megabytes(needed)}, and {_megabytes(available)} are available; {remedy}, or give the worker "

@@ -52,8 +52,9 @@ class Scene:
         points, colors = self.model.points, self.model.colors
         assert self.options.dense_start is not None, "the options are settled"
         if limit := round(self.options.dense_start * self.options.max_gaussians):
-            report(Update("start", 0, 1, "Finding surfaces in the photos"))
-            dense, dense_colors = dense_points(self.model, self.photos, limit=limit, threads=threads)
+            dense, dense_colors = dense_points(
+                self.model, self.photos, limit=limit, threads=threads, report=report
+            )
             points, colors = np.concatenate([points, dense]), np.concatenate([colors, dense_colors])
         if self.options.fill_gaps:
             points, colors = points_in_gaps(points, colors, self.photos)

@@ -27,8 +27,8 @@ _EXPOSURE_RATE = 1e-2
 _EXPOSURE_RATE_END = 0.1  # of its value at the first step
 
 _FADE_START = 0.85
-"""Share of the run from which all rates fade, so that it ends at rest and not on its way: +0.2 dB on 36
-photos. Fading from the start costs more than it gains."""
+"""Share of the run from which the Gaussians' rates fade, so that it ends at rest and not on its way: +0.2 dB
+on 36 photos. Fading from the start costs more than it gains."""
 _FADE_END = 0.2  # of a rate
 
 _POLISH_RATES_END = 0.1

@@ -188,6 +188,15 @@ def in_picture(
     return pixels[seen], depths[seen], seen
 
 
+def unprojected(
+    pixels: NDArray[np.float64], depths: NDArray[np.float64], camera: Camera
+) -> NDArray[np.float64]:
+    """World positions ``[V, 3]`` of pixel positions ``[V, 2]`` at the given depths ``[V]``."""
+    plane = (pixels - (camera.cx, camera.cy)) / (camera.fx, camera.fy)
+    local = np.concatenate([plane, np.ones((len(plane), 1))], axis=1) * depths[:, None]
+    return np.asarray(np.einsum("ji,nj->ni", camera.viewmat[:3, :3], local - camera.viewmat[:3, 3]))
+
+
 def _decoded(image: Image.Image, camera: Camera) -> Photo:
     """The pixels of a photo that is open, at its camera's size.
 
