@@ -87,7 +87,7 @@ def as_papers_do(options: TrainOptions) -> TrainOptions:
 
 
 def race_options(race: Race) -> TrainOptions:
-    """Coarse to fine, and without a dense start, which takes as long as the first of them may."""
+    """Coarse to fine, and from sparse points alone: all else takes as long as the first of them may."""
     return replace(
         as_papers_do(STANDARD),
         max_steps=race.steps,
@@ -95,6 +95,7 @@ def race_options(race: Race) -> TrainOptions:
         max_gaussians=race.max_gaussians,
         engine=EngineName.NATIVE,
         dense_start=0.0,
+        fill_gaps=False,
         resolution_schedule=race.levels,
         target_psnr=race.target,
         evaluations=race.evaluations,

@@ -25,6 +25,7 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "gpu_problem", lambda: None)
     monkeypatch.setattr(choice, "gpu_name", lambda: "NVIDIA H200")
+    monkeypatch.setattr(choice, "free_gpu_bytes", lambda: 140 << 30)
 
 
 @pytest.mark.usefixtures("no_gpu")
@@ -33,6 +34,7 @@ def test_auto_without_a_gpu_takes_the_native_engine_and_says_why(caplog: pytest.
         chosen = choose_engine(EngineName.AUTO, require_gpu=False)
 
     assert (chosen.name, chosen.device, chosen.make) == (EngineName.NATIVE, "cpu", NativeEngine)
+    assert chosen.gpu_bytes is None
     assert NO_DRIVER in caplog.text
 
 
@@ -45,6 +47,7 @@ def test_where_there_is_a_gpu_it_is_used(engine: EngineName, require_gpu: bool) 
     chosen = choose_engine(engine, require_gpu=require_gpu, absgrad=True)
 
     assert (chosen.name, chosen.device) == (EngineName.GSPLAT, "NVIDIA H200")
+    assert chosen.gpu_bytes == 140 << 30
     assert isinstance(chosen.make, partial)
     assert chosen.make.func.__name__ == "GsplatEngine"
     assert chosen.make.keywords["options"].absgrad

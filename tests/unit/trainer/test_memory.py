@@ -9,7 +9,13 @@ import pytest
 
 from splatworks_common.cameras import Camera
 from splatworks_common.reasons import OutOfMemory
-from splatworks_trainer.memory import available_bytes, photo_cache_bytes, predicted_bytes, require_memory
+from splatworks_trainer.memory import (
+    available_bytes,
+    photo_cache_bytes,
+    predicted_bytes,
+    require_gpu_memory,
+    require_memory,
+)
 
 GB = 10**9
 CACHE = GB
@@ -95,6 +101,16 @@ def test_where_the_photos_alone_do_not_fit_smaller_ones_are_the_remedy() -> None
 def test_where_so_many_can_not_be_compared_fewer_photos_are_the_remedy() -> None:
     with pytest.raises(OutOfMemory, match="no number of Gaussians fits: use fewer photos"):
         require_memory(photos(5000), 1000, 960, CACHE, 3 * GB)
+
+
+def test_a_gpu_that_is_too_small_is_told_with_the_number_that_fits() -> None:
+    with pytest.raises(OutOfMemory, match="of the GPU's memory, and 1,000 MB are free") as refusal:
+        require_gpu_memory(1_000_000, GB)
+
+    most = int(str(refusal.value).split("max_gaussians to at most ")[1].split(", or")[0].replace(",", ""))
+    require_gpu_memory(most, GB)
+    with pytest.raises(OutOfMemory):
+        require_gpu_memory(most + 1000, GB)
 
 
 def test_the_photo_cache_is_small_where_memory_is() -> None:

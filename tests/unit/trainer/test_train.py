@@ -9,8 +9,11 @@ import pytest
 
 from splatworks_common.ply import read_ply
 from splatworks_common.progress import silent
+from splatworks_common.reasons import OutOfMemory
 from splatworks_common.splats import Splats
-from splatworks_trainer.config import TrainOptions
+from splatworks_trainer import train as train_module
+from splatworks_trainer.config import EngineName, TrainOptions
+from splatworks_trainer.engines.choice import Chosen
 from splatworks_trainer.train import train
 from tests.unit.trainer.colmap_files import ImageRow, write_model, write_photo
 from tests.unit.trainer.pretend_engine import PHOTO_GREY, PretendEngine
@@ -43,3 +46,16 @@ def test_the_engine_given_trains_and_makes_the_model(capture: Path, tmp_path: Pa
     assert (capacity, threads) == (200, 3)
     assert len(trainer.steps) == summary.steps
     assert read_ply(tmp_path / "out" / "model.ply").means[0, 0] > 0
+
+
+def test_a_run_that_does_not_fit_the_gpu_is_refused_before_it_starts(
+    capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*args: object, **options: object) -> PretendEngine:
+        raise AssertionError("no engine is wanted")
+
+    small = Chosen(EngineName.GSPLAT, "a small GPU", never, gpu_bytes=100_000)
+    monkeypatch.setattr(train_module, "choose_engine", lambda *args, **options: small)
+
+    with pytest.raises(OutOfMemory, match=r"200 Gaussians would need .* of the GPU's memory"):
+        train(capture, tmp_path / "out", OPTIONS, silent, 1)

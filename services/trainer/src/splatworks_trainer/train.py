@@ -31,6 +31,7 @@ from splatworks_trainer.evaluate import evaluate, write_strips
 from splatworks_trainer.exposure import Exposures, exposures_of_unseen
 from splatworks_trainer.fit import Astray, Fit, Surroundings, fit
 from splatworks_trainer.log import TrainingLog
+from splatworks_trainer.memory import require_gpu_memory
 from splatworks_trainer.metrics import (
     Quality,
     TrainSummary,
@@ -95,6 +96,8 @@ def train(
     began = clock()
     output.mkdir(parents=True, exist_ok=True)
     chosen = choose_engine(options.engine, require_gpu=options.require_gpu, absgrad=options.absgrad)
+    if chosen.gpu_bytes is not None:
+        require_gpu_memory(options.max_gaussians, chosen.gpu_bytes)
     scene = open_scene(colmap / "dense", options, chosen.name, report, threads)
     engines = _Engines(make_engine or chosen.make, scene.options, threads)
     beginning = _resumed(checkpoint, engines, scene) or _begun(engines, scene, report)

@@ -9,7 +9,7 @@ from functools import partial
 from splatworks_common.reasons import InvalidField
 from splatworks_trainer.config import EngineName
 from splatworks_trainer.engine import EngineFactory
-from splatworks_trainer.engines.gpu import gpu_name, gpu_problem
+from splatworks_trainer.engines.gpu import free_gpu_bytes, gpu_name, gpu_problem
 from splatworks_trainer.engines.native import NativeEngine
 
 logger = logging.getLogger(__name__)
@@ -23,11 +23,13 @@ class Chosen:
         name: Which one; not AUTO.
         device: What it runs on: ``cpu``, or what the GPU calls itself.
         make: Makes it.
+        gpu_bytes: How much memory its GPU has free; none on the CPU.
     """
 
     name: EngineName
     device: str
     make: EngineFactory
+    gpu_bytes: int | None = None
 
 
 _NATIVE = Chosen(EngineName.NATIVE, "cpu", NativeEngine)
@@ -51,7 +53,7 @@ def choose_engine(engine: EngineName, *, require_gpu: bool, absgrad: bool = Fals
         from splatworks_trainer.engines.gsplat import GsplatEngine, GsplatOptions
 
         make = partial(GsplatEngine, options=GsplatOptions(absgrad=absgrad))
-        return Chosen(EngineName.GSPLAT, gpu_name(), make)
+        return Chosen(EngineName.GSPLAT, gpu_name(), make, free_gpu_bytes())
     if engine is EngineName.GSPLAT:
         raise InvalidField("engine", f"gsplat does not work on this worker: {problem}")
     if require_gpu:

@@ -23,6 +23,13 @@ def gpu_name() -> str:
     return str(torch.cuda.get_device_name())
 
 
+def free_gpu_bytes() -> int:
+    """How much memory the GPU in use has free; ``gpu_problem`` must have found none."""
+    import torch
+
+    return int(torch.cuda.mem_get_info()[0])
+
+
 def gpu_problem() -> str | None:
     """Why the gsplat engine can not work here, with the remedy; None where it does.
 
