@@ -395,8 +395,8 @@ class TrainOptions(Model):
         default=None,
         description="Which photos are kept away from training to measure quality. Auto: at least 2 and "
         "about an eighth of them, from the interior of the capture, none of fewer than 12. EveryN: every "
-        "holdOutEvery-th by name, as in papers. None: quality on unseen views stays unknown. Default Auto, "
-        "or EveryN where holdOutEvery is given.",
+        "holdOutEvery-th by name, as in papers, none of fewer than 4. None: quality on unseen views stays "
+        "unknown. Default Auto, or EveryN where holdOutEvery is given.",
     )
     hold_out_every: int | None = Field(
         default=None,
@@ -415,7 +415,7 @@ class TrainOptions(Model):
     absgrad: bool = Field(
         default=False,
         description="With the engine Gsplat and the strategy Adc: true adds pulls up without regard to their "
-        "direction (AbsGS, Ye et al. 2024); growGradient is then about four times as large.",
+        "direction (AbsGS, Ye et al. 2024); set growGradient to 0.0006 to 0.0008 then.",
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seed of every random choice.")
     checkpoint_seconds: int = Field(
@@ -575,7 +575,7 @@ class SplatJobSpec(Model):
     profile: Profile = Field(
         default=Profile.STANDARD,
         description="A set of defaults for the training: Draft is a quick look with photos at 480 pixels, "
-        "Standard uses 960, High 1280 and about four times the time.",
+        "Standard uses 960, High 1280 and about twice the time.",
     )
     sfm: SfmOptions = Field(default=SfmOptions(), description="How camera poses are found.")
     train: TrainOptions = Field(

@@ -34,6 +34,12 @@ def test_auto_explores_on_a_gpu_and_with_few_photos(
     assert isinstance(chosen(AUTO, engine, photos), kind)
 
 
+def test_absolute_gradients_ask_for_the_strategy_that_uses_them() -> None:
+    options = settled(replace(STANDARD, absgrad=True), EngineName.GSPLAT, 50)
+
+    assert options.strategy is ADC
+
+
 @pytest.mark.parametrize(("strategy", "kind"), [(ADC, AdaptiveDensityControl), (MCMC, MarkovChainMonteCarlo)])
 @pytest.mark.parametrize("engine", [EngineName.NATIVE, EngineName.GSPLAT])
 def test_either_can_be_had_on_either_engine(

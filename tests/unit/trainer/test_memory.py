@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from splatworks_common.cameras import Camera
 from splatworks_common.reasons import OutOfMemory
+from splatworks_trainer.config import EngineName
 from splatworks_trainer.memory import (
     available_bytes,
     photo_cache_bytes,
@@ -111,6 +113,24 @@ def test_a_gpu_that_is_too_small_is_told_with_the_number_that_fits() -> None:
     require_gpu_memory(most, GB)
     with pytest.raises(OutOfMemory):
         require_gpu_memory(most + 1000, GB)
+
+
+def test_beside_a_gpu_gaussians_take_less_of_the_machine_s_memory() -> None:
+    cpu, gpu = (
+        predicted_bytes(photos(50), 1_000_000, 960, CACHE, engine)
+        for engine in (EngineName.NATIVE, EngineName.GSPLAT)
+    )
+
+    assert cpu - gpu == 1200 * 1_000_000
+
+
+def test_the_process_s_own_limit_counts_less_what_it_has_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (3 * GB, 3 * GB))
+    files = {"proc/meminfo": MACHINE, "proc/self/status": "VmPeak:\t9 kB\nVmData:\t  1000000 kB\n"}
+
+    assert available_bytes(*system(tmp_path, files)) == 3 * GB - 1_000_000 * 1024
 
 
 def test_the_photo_cache_is_small_where_memory_is() -> None:

@@ -38,7 +38,8 @@ def settled(options: TrainOptions, engine: EngineName, photos: int) -> TrainOpti
     few = photos < FEW_PHOTOS
     strategy, ssim_weight, dense_start = options.strategy, options.ssim_weight, options.dense_start
     if strategy is StrategyName.AUTO:
-        strategy = StrategyName.MCMC if few or engine is EngineName.GSPLAT else StrategyName.ADC
+        explores = few or engine is EngineName.GSPLAT
+        strategy = StrategyName.MCMC if explores and not options.absgrad else StrategyName.ADC
     if ssim_weight is None:
         ssim_weight = _SSIM_WEIGHT_OF_FEW_PHOTOS if few else _SSIM_WEIGHT
     if dense_start is None:

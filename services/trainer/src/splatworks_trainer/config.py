@@ -1,8 +1,9 @@
 """The trainer's options, their ranges, and the profiles people choose from.
 
-Every field says its meaning, its default's source, and (as ``Annotated`` range) its unit and limits; the
-limits are checked when an instance is made, so a ``TrainOptions`` that exists is valid. "3DGS" is Kerbl et
-al. 2023 and its reference code. Gains in dB are of PSNR on held-out photos.
+Every field says its meaning, where its default comes from, and (as ``Annotated`` range) its unit and limits;
+a default without a source is a choice of ours that nothing was measured for. The limits are checked when an
+instance is made, so a ``TrainOptions`` that exists is valid. "3DGS" is Kerbl et al. 2023 and its reference
+code. Gains in dB are of PSNR on held-out photos.
 """
 
 from __future__ import annotations
@@ -281,7 +282,7 @@ DRAFT = TrainOptions(
     max_gaussians=50_000,
     resolution_schedule=((0.25, 0.0), (0.5, 0.1), (1.0, 0.4)),
 )
-"""A first look: 480 px, about a quarter of the time of STANDARD."""
+"""A first look: 480 px, about a fifth of the time of STANDARD."""
 
 HIGH = TrainOptions(max_image_side=1280, steps_for_50_photos=5000, max_gaussians=300_000)
-"""For photos that are worth the time: 1280 px, about four times the time of STANDARD."""
+"""For photos that are worth the time: 1280 px, about twice the time of STANDARD."""

@@ -10,19 +10,21 @@ are those of the native engine on two scenes, rounded up.
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from splatworks_common.cameras import Camera
 from splatworks_common.reasons import OutOfMemory
+from splatworks_trainer.config import EngineName
 from splatworks_trainer.views import CACHE_BYTES
 
 _PROCESS = 160 << 20
 """The interpreter with all libraries, and the sparse model."""
 
-_PER_GAUSSIAN = 1200 + 720 + 240
-"""The engine's parameters, moments, gradients and lists; the copy a checkpoint is written from; the best
-model so far."""
+_PER_GAUSSIAN = {EngineName.NATIVE: 1200 + 720 + 240, EngineName.GSPLAT: 720 + 240}
+"""The native engine's parameters, moments, gradients and lists; the copy a checkpoint is written from; the
+best model so far."""
 
 _PER_GAUSSIAN_ON_GPU = 1800
 """gsplat's documentation tells 5.7 GB for runs that end with 3.24 million Gaussians, a mean over seven scenes
@@ -49,7 +51,13 @@ def photo_cache_bytes(available: int) -> int:
     return min(CACHE_BYTES, available // 4)
 
 
-def predicted_bytes(cameras: Sequence[Camera], gaussians: int, max_side: int, cache_bytes: int) -> int:
+def predicted_bytes(
+    cameras: Sequence[Camera],
+    gaussians: int,
+    max_side: int,
+    cache_bytes: int,
+    engine: EngineName = EngineName.NATIVE,
+) -> int:
     """The most memory a run will use.
 
     Args:
@@ -57,24 +65,30 @@ def predicted_bytes(cameras: Sequence[Camera], gaussians: int, max_side: int, ca
         gaussians: The most Gaussians there will be.
         max_side: Longest side of a photo at the training size, pixels.
         cache_bytes: How much memory decoded photos may use.
+        engine: Not AUTO. What gsplat has on the GPU does not count here.
     """
-    at_first, later = len(cameras) * _PER_PHOTO, gaussians * _PER_GAUSSIAN
+    at_first, later = len(cameras) * _PER_PHOTO, gaussians * _PER_GAUSSIAN[engine]
     return _without_gaussians(cameras, max_side, cache_bytes) + max(at_first, later)
 
 
 def require_memory(
-    cameras: Sequence[Camera], gaussians: int, max_side: int, cache_bytes: int, available: int
+    cameras: Sequence[Camera],
+    gaussians: int,
+    max_side: int,
+    cache_bytes: int,
+    available: int,
+    engine: EngineName = EngineName.NATIVE,
 ) -> None:
     """Checks that a run fits into ``available`` bytes; the other arguments are ``predicted_bytes``'.
 
     Raises:
         OutOfMemory: It does not; the message has the numbers, and how many Gaussians would fit.
     """
-    needed = predicted_bytes(cameras, gaussians, max_side, cache_bytes)
+    needed = predicted_bytes(cameras, gaussians, max_side, cache_bytes, engine)
     if needed <= available:
         return
     left = available - _without_gaussians(cameras, max_side, cache_bytes)
-    most = left // _PER_GAUSSIAN // _STEP * _STEP
+    most = left // _PER_GAUSSIAN[engine] // _STEP * _STEP
     if left < len(cameras) * _PER_PHOTO and left > 0:
         remedy = "no number of Gaussians fits: use fewer photos"
     elif most > 0:
@@ -105,15 +119,20 @@ def require_gpu_memory(gaussians: int, available: int) -> None:
 
 
 def available_bytes(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> int:
-    """How much more memory this process may use: the least of what the machine and each of its cgroups have.
+    """How much more memory this process may use.
 
-    Where the system does not tell what is free (macOS), all the machine has.
+    It is the least of what the machine, each of its cgroups and its own limit leave (RLIMIT_DATA, by which a
+    worker bounds its children). Where the system does not tell what is free (macOS), all the machine has.
 
     Args:
         proc: Where procfs is mounted.
         cgroups: Where the cgroup file system, version 1 or 2, is mounted.
     """
-    return max(0, min([_machine_bytes(proc / "meminfo"), *_cgroup_bytes(proc / "self" / "cgroup", cgroups)]))
+    limits = [_machine_bytes(proc / "meminfo"), *_cgroup_bytes(proc / "self" / "cgroup", cgroups)]
+    own, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    if own != resource.RLIM_INFINITY:
+        limits.append(own - 1024 * (_value(proc / "self" / "status", "VmData:") or 0))
+    return max(0, min(limits))
 
 
 def _without_gaussians(cameras: Sequence[Camera], max_side: int, cache_bytes: int) -> int:
