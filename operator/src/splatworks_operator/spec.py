@@ -326,8 +326,8 @@ class TrainOptions(Model):
     engine: Engine = Field(
         default=Engine.AUTO,
         description="What renders and optimises. Native is this project's own kernels for CPUs, which give "
-        "the same bytes on every machine; Gsplat is gsplat on a GPU. Auto is Gsplat where the worker has "
-        "both, else Native.",
+        "the same bytes wherever the same instruction set is used; Gsplat is gsplat on a GPU. Auto is Gsplat "
+        "where the worker has both, else Native.",
     )
     require_gpu: bool = Field(
         default=False, description="True fails, rather than trains on the CPU, where there is no GPU."
