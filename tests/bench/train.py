@@ -72,10 +72,10 @@ _LATE = ((0.125, 0.0), (0.25, 0.15), (0.5, 0.4), (1.0, 0.8))
 _LAST = ((0.25, 0.0), (0.5, 0.45), (1.0, 0.92))
 
 RACES = (
-    Race("fox", 480, 25, 3, steps=210, max_gaussians=22_000, evaluations=7, levels=_EARLY),
+    Race("fox", 480, 25, 3, steps=260, max_gaussians=22_000, evaluations=1, levels=_LAST),
     Race("fox", 480, 28, 5, steps=400, max_gaussians=36_000, evaluations=8, levels=_EARLY),
     Race("fox", 480, 30, 15, steps=1400, max_gaussians=60_000, evaluations=20, levels=_EARLY),
-    Race("fox", 960, 25, 3, steps=215, max_gaussians=20_000, evaluations=1, levels=_LAST),
+    Race("fox", 960, 25, 3, steps=260, max_gaussians=22_000, evaluations=1, levels=_LAST),
     Race("fox", 960, 28, 8, steps=560, max_gaussians=45_000, evaluations=10, levels=_LATE),
     Race("fox", 960, 30, 45, steps=1600, max_gaussians=100_000, evaluations=16, levels=_LATE),
 )
