@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from splatworks_common.cameras import Camera
 from splatworks_common.reasons import OutOfMemory
 from splatworks_trainer.config import EngineName
+from splatworks_trainer.dense import SIDE
 from splatworks_trainer.views import CACHE_BYTES
 
 _PROCESS = 160 << 20
@@ -30,7 +31,7 @@ _PER_GAUSSIAN_ON_GPU = 1800
 """gsplat's documentation tells 5.7 GB for runs that end with 3.24 million Gaussians, a mean over seven scenes
 of Mip-NeRF 360; what photos take is in it. Not measured here."""
 
-_PER_PHOTO = 320 * 320 * (3 + 8 + 1)
+_PER_PHOTO = SIDE * SIDE * (3 + 8 + 1)
 """Before there are Gaussians: each photo as ``dense`` compares it, with depths, scores and mask."""
 
 _PER_PIXEL = 40 + 120

@@ -172,7 +172,7 @@ def _final_error(error: Exception, endpoint: str, operation: str, address: str) 
 def _is_untrusted(error: Exception) -> bool:
     """Whether a certificate was looked at and refused; TLS fails in passing ways, too: a port that closes."""
     return isinstance(error, SSLError) and any(
-        isinstance(cause, ssl.SSLCertVerificationError) for cause in (*error.args, error.__cause__)
+        isinstance(cause, ssl.SSLCertVerificationError) for cause in error.args
     )
 
 
