@@ -31,5 +31,5 @@ def test_a_real_capture_reaches_its_quality(
     assert metrics["psnr"] >= psnr
     assert metrics["covered_psnr"] >= covered_psnr
     assert summary["fidelity"]["psnr"] >= 41
-    assert summary["psnr_loss"] <= 0.45  # against photos that the polish has seen
+    assert summary["psnr_loss"] <= 0.35  # against photos that the polish has seen
     assert summary["ratio"] >= 12

@@ -85,7 +85,7 @@ def test_the_sample_reaches_its_quality(served, out):
 def test_compression_keeps_the_quality_at_a_twelfth_of_the_size(served, out):
     summary = json.loads((out / "compressed" / "summary.json").read_text())
     assert summary["fidelity"]["psnr"] >= 41
-    assert summary["psnr_loss"] <= 0.45  # against photos that the polish has seen
+    assert summary["psnr_loss"] <= 0.35  # against photos that the polish has seen
     assert summary["ratio"] >= 12
 
 
