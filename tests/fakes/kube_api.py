@@ -18,6 +18,7 @@ import contextlib
 import json
 import pickle
 import re
+import socket
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -60,6 +61,8 @@ _PATH = re.compile(
 )
 _SERVER_SIDE = ("uid", "creationTimestamp", "name", "namespace", "generation", "deletionTimestamp")
 _SCHEMA = definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+_TURNS_OF_AN_ACCEPT = 5
+"""More turns of the event loop than it takes from accepting a connection to telling its protocol of it."""
 
 Refuse = Callable[[web.Request], int | None]
 """Decides for a request whether it is answered with an error's status."""
@@ -163,11 +166,15 @@ class KubeApi:
         app.router.add_route("*", "/{path:.*}", self._handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
+        listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        await web.SockSite(runner, listener).start()
         self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         listening.set()
         await self._stop.wait()
         self._changed.set()
+        self._loop.remove_reader(listener)
+        for _ in range(_TURNS_OF_AN_ACCEPT):
+            await asyncio.sleep(0)  # one that is accepted but not yet made stays open when its server closes
         await runner.cleanup()
 
     # Tests' own access ----------------------------------------------------------------------------------
