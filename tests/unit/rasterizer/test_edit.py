@@ -75,7 +75,7 @@ def test_statistics_follow_their_rows():
     model.edit(keep, random_splats(10, seed=4))
 
     after = model.statistics()
-    for name in ("grad2d", "views", "radii"):
+    for name in ("grad2d", "views"):
         np.testing.assert_array_equal(getattr(after, name)[:60], getattr(before, name)[keep])
         assert not getattr(after, name)[60:].any()
 

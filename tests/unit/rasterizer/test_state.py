@@ -80,7 +80,7 @@ def test_a_state_is_a_copy() -> None:
         {"first": np.zeros((2, 59, 63), np.float32)},
         {"second": np.zeros((1, 59, 64), np.float32)},
         {"grad2d": np.zeros(70, np.float64)},
-        {"radii": np.zeros(71, np.float32)},
+        {"grad2d": np.zeros(71, np.float32)},
         {"views": np.zeros(201, np.float32)},
         {"parameters": np.ones((2, 59, 64), np.float32)},
         {"steps": None},

@@ -98,16 +98,12 @@ def test_statistics_match_the_reference():
     model = GaussianModel(splats, capacity=50, threads=1)
     cameras = [turned_camera(45, 35), turned_camera(24, 40)]
     still = Rates(0, 0, 0, 0, 0, 0)
-    grad2d, radii = np.zeros(50), np.zeros(50)
+    grad2d = np.zeros(50)
     for camera in cameras:
         assert_decided(splats, camera)
         p = reference.table(splats)
         result = reference.differentiate(p, camera, random_photo(camera), 3, 0.2, BACKGROUND)
         grad2d += np.hypot(result.d_mean2d[0] * camera.width / 2, result.d_mean2d[1] * camera.height / 2)
-        flat = reference.project(p, camera, 3)
-        widest = np.sqrt(np.maximum(flat.covariance[0, 0], flat.covariance[1, 1]))
-        reach = np.sqrt(2 * np.log(np.maximum(flat.opacity / reference.ALPHA_MIN, 1)))
-        radii = np.maximum(radii, widest * reach / max(camera.width, camera.height))
 
         model.step(camera, random_photo(camera), still, Objective(3, 0.2, BACKGROUND))
 
@@ -116,9 +112,7 @@ def test_statistics_match_the_reference():
     assert not seen[7]
     assert set(statistics.views) <= {0, 1, 2}
     assert np.linalg.norm(statistics.grad2d - grad2d) <= 1e-5 * np.linalg.norm(grad2d)
-    both = statistics.views == 2
-    assert both.sum() > 30
-    np.testing.assert_allclose(statistics.radii[both], radii[both], rtol=1e-5)
+    assert np.count_nonzero(statistics.views == 2) > 30
 
 
 def test_reset_clears_statistics():
@@ -132,7 +126,6 @@ def test_reset_clears_statistics():
     statistics = model.statistics()
     assert not statistics.grad2d.any()
     assert not statistics.views.any()
-    assert not statistics.radii.any()
 
 
 def test_photo_need_not_be_contiguous():
@@ -150,7 +143,7 @@ def test_photo_need_not_be_contiguous():
 
 
 @pytest.mark.parametrize("field", ["means", "log_scales", "quats", "opacities", "sh0", "shN"])
-def test_a_nan_in_any_parameter_makes_the_loss_nan_and_has_a_name(field: str):
+def test_a_nan_in_any_parameter_makes_the_loss_nan(field: str):
     camera = turned_camera(30, 20)
     splats = random_splats(20)
     broken = getattr(splats, field).copy()
@@ -161,9 +154,3 @@ def test_a_nan_in_any_parameter_makes_the_loss_nan_and_has_a_name(field: str):
     loss = model.step(camera, random_photo(camera), RATES, Objective(sh_degree=3, ssim_weight=0.2)).loss
 
     assert np.isnan(loss)
-    with pytest.raises(FloatingPointError, match=f"{field} of 2 Gaussians, of 20"):
-        GaussianModel(replace(splats, **{field: broken}), capacity=20, threads=1).check_finite()
-
-
-def test_finite_parameters_pass_the_check():
-    GaussianModel(random_splats(200), capacity=300, threads=2).check_finite()

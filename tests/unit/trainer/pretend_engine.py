@@ -64,7 +64,7 @@ class PretendEngine:
 
     def statistics(self) -> Statistics:
         zero = np.zeros(1, np.float32)
-        return Statistics(grad2d=zero, views=zero, radii=zero)
+        return Statistics(grad2d=zero, views=zero)
 
     def apply(self, edit: Edit) -> None:
         self.edits.append(edit)

@@ -28,7 +28,7 @@ def splats(opacities: list[float]) -> Splats:
 def planned(table: Splats, *, max_gaussians: int, seed: int = 0) -> Edit:
     nothing = np.zeros(len(table), np.float32)
     strategy = MarkovChainMonteCarlo(max_gaussians, whole_budget_at=0, prune_opacity=0.005)
-    stats = Statistics(nothing, nothing, nothing)
+    stats = Statistics(nothing, nothing)
     return strategy.plan(stats, lambda: nothing.astype(np.float64), table, 0, np.random.default_rng(seed))
 
 

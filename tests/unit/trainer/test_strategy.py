@@ -34,9 +34,7 @@ def ten_splats(*, length: float = SHORT, opacity: float = 0.5) -> Splats:
 def pulled(*strong: int, views: float = 4) -> Statistics:
     pull = np.full(10, WEAK, np.float32)
     pull[list(strong)] = STRONG
-    return Statistics(
-        grad2d=pull * np.float32(views), views=np.full(10, views, np.float32), radii=np.zeros(10, np.float32)
-    )
+    return Statistics(grad2d=pull * np.float32(views), views=np.full(10, views, np.float32))
 
 
 def all_alike() -> NDArray[np.float64]:
@@ -126,7 +124,7 @@ def test_pull_is_the_mean_over_the_views_that_saw_it() -> None:
 
 
 def test_what_no_view_saw_does_not_grow() -> None:
-    unseen = Statistics(np.zeros(10, np.float32), np.zeros(10, np.float32), np.zeros(10, np.float32))
+    unseen = Statistics(np.zeros(10, np.float32), np.zeros(10, np.float32))
 
     assert plan(unseen, ten_splats()).keep.all()
 
@@ -215,7 +213,7 @@ def test_removed_gaussians_make_room_in_the_budget() -> None:
 
 def test_no_gaussians_give_an_empty_edit() -> None:
     none = np.zeros(0, np.float32)
-    edit = plan(Statistics(none, none, none), ten_splats().take(np.zeros(10, bool)))
+    edit = plan(Statistics(none, none), ten_splats().take(np.zeros(10, bool)))
 
     assert len(edit.keep) == len(edit.append) == 0
 

@@ -14,7 +14,6 @@ namespace splat {
 namespace {
 
 constexpr int kGroupBegin[kGroups + 1] = {kMean, kLogScale, kQuat, kOpacity, kSh0, kShN, kRows};
-constexpr std::int64_t kBlocksPerTask = 16;
 
 // Calls copy(row, pointer, pitch) for each row present in the columns: its values lie `pitch` floats apart.
 template <typename T, typename Copy>
@@ -38,8 +37,7 @@ Model::Model(std::int64_t capacity, int threads, bool antialiased)
       antialiased_(antialiased),
       parameters_(block_count(capacity) * kBlockFloats),
       grad2d_(block_count(capacity) * kBlock),
-      views_(block_count(capacity) * kBlock),
-      radii_(block_count(capacity) * kBlock) {}
+      views_(block_count(capacity) * kBlock) {}
 
 void Model::append(const Columns<const float>& columns, std::int64_t rows) {
   for_rows(columns, [&](int row, const float* from, int pitch) {
@@ -66,8 +64,7 @@ void Model::keep(const std::uint8_t* keep) {
       compact(second_.data(), place);
     }
   });
-  for (float* data : {grad2d_.data(), views_.data(), radii_.data()})
-    compact(data, [](std::int64_t i) { return i; });
+  for (float* data : {grad2d_.data(), views_.data()}) compact(data, [](std::int64_t i) { return i; });
   count_ = left;
 }
 
@@ -104,8 +101,8 @@ StepValues Model::forward_and_backward(const View& view, const Photo& photo, con
   const Penalties each{objective.penalties.opacity * share, objective.penalties.scale * share / 3.0f};
   const std::int64_t blocks = block_count(count_);
   project_backward(pool_, parameters_.data(), count_, view.camera, view.sh_degree, antialiased_,
-                   projected_.data(), visible_.data(), bins_.slots(), pair_moments_.data(), each,
-                   penalty_sums_.resize(blocks), adam, statistics, gradient);
+                   visible_.data(), bins_.slots(), pair_moments_.data(), each, penalty_sums_.resize(blocks),
+                   adam, statistics, gradient);
   // A Gaussian with NaN in its mean is nowhere on the image, so the loss says what the pixels can not.
   double loss = defects > 0 ? std::numeric_limits<double>::quiet_NaN() : 0.0;
   loss += (1.0 - objective.ssim_weight) * values.l1;
@@ -130,8 +127,8 @@ StepValues Model::step(const View& view, const Photo& photo, const Objective& ob
     const float rate = static_cast<float>(group_rates[group] / first_correction);
     std::fill(adam.rates + kGroupBegin[group], adam.rates + kGroupBegin[group + 1], rate);
   }
-  const StepValues values = forward_and_backward(view, photo, objective, adam,
-                                                 {grad2d_.data(), views_.data(), radii_.data()}, nullptr);
+  const StepValues values =
+      forward_and_backward(view, photo, objective, adam, {grad2d_.data(), views_.data()}, nullptr);
   steps_ = step;
   return values;
 }
@@ -141,9 +138,8 @@ StepValues Model::gradient(const View& view, const Photo& photo, const Objective
   const FlushDenormals flush;
   ZeroedFloats blocks(block_count(count_) * kBlockFloats);
   ZeroedFloats statistics(block_count(count_) * kBlock);
-  const StepValues values =
-      forward_and_backward(view, photo, objective, AdamState{},
-                           {statistics.data(), statistics.data(), statistics.data()}, blocks.data());
+  const StepValues values = forward_and_backward(view, photo, objective, AdamState{},
+                                                 {statistics.data(), statistics.data()}, blocks.data());
   for (int row = 0; row < kRows; ++row) {
     for (std::int64_t i = 0; i < count_; ++i) gradient[row * count_ + i] = blocks.data()[offset_of(i, row)];
   }
@@ -178,7 +174,7 @@ void Model::perturb(float length, std::uint64_t seed) {
 }
 
 void Model::reset_statistics() {
-  for (float* data : {grad2d_.data(), views_.data(), radii_.data()}) std::fill(data, data + count_, 0.0f);
+  for (float* data : {grad2d_.data(), views_.data()}) std::fill(data, data + count_, 0.0f);
 }
 
 void Model::read_state(const State<float>& state) const {
@@ -193,7 +189,6 @@ void Model::read_state(const State<float>& state) const {
   }
   std::copy_n(grad2d_.data(), count_, state.grad2d);
   std::copy_n(views_.data(), count_, state.views);
-  std::copy_n(radii_.data(), count_, state.radii);
 }
 
 void Model::restore(const State<const float>& state, std::int64_t count, std::int64_t steps) {
@@ -212,35 +207,8 @@ void Model::restore(const State<const float>& state, std::int64_t count, std::in
   second_ = table(state.second);
   grad2d_ = column(state.grad2d);
   views_ = column(state.views);
-  radii_ = column(state.radii);
   count_ = count;
   steps_ = steps;
-}
-
-std::array<std::int64_t, kGroups> Model::count_not_finite() {
-  std::vector<std::array<std::int64_t, kGroups>> found(static_cast<std::size_t>(block_count(count_)));
-  pool_.for_ranges(block_count(count_), kBlocksPerTask, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t block = begin; block < end; ++block) {
-      const float* p = parameters_.data() + block * kBlockFloats;
-      for (int group = 0; group < kGroups; ++group) {
-        std::int64_t defects = 0;
-        for (int lane = 0; lane < kBlock; lane += kLanes) {
-          Float sum = zero();
-          for (int row = kGroupBegin[group]; row < kGroupBegin[group + 1]; ++row) {
-            const Float value = load(p + row * kBlock + lane);
-            sum += value - value;  // NaN for NaN and infinity, else 0
-          }
-          for (int i = 0; i < kLanes; ++i) defects += sum[i] != 0.0f;
-        }
-        found[static_cast<std::size_t>(block)][static_cast<std::size_t>(group)] = defects;
-      }
-    }
-  });
-  std::array<std::int64_t, kGroups> total{};
-  for (const auto& block : found) {
-    for (std::size_t group = 0; group < kGroups; ++group) total[group] += block[group];
-  }
-  return total;
 }
 
 }  // namespace splat

@@ -53,7 +53,7 @@ struct Rates {
 template <typename T>
 struct State {
   T *parameters, *first, *second;  // block_count(count) blocks as in layout.hpp
-  T *grad2d, *views, *radii;       // [count]
+  T *grad2d, *views;               // [count]
 };
 
 constexpr int kGroups = 6;  // means, log_scales, quats, opacities, sh0, shN
@@ -87,7 +87,6 @@ class Model {
 
   const float* grad2d() const { return grad2d_.data(); }
   const float* views() const { return views_.data(); }
-  const float* radii() const { return radii_.data(); }
   void reset_statistics();
 
   // How many steps were done: what Adam's bias correction counts.
@@ -96,9 +95,6 @@ class Model {
   void read_state(const State<float>& state) const;
   // Becomes the model that the state was read from, whatever this one was; count is at most the capacity.
   void restore(const State<const float>& state, std::int64_t count, std::int64_t steps);
-
-  // Gaussians with a NaN or an infinity, in each parameter group.
-  std::array<std::int64_t, kGroups> count_not_finite();
 
  private:
   std::int64_t forward(const View& view);
@@ -111,7 +107,7 @@ class Model {
   std::int64_t count_ = 0;
   std::int64_t steps_ = 0;
   ZeroedFloats parameters_, first_, second_;  // blocks as in layout.hpp
-  ZeroedFloats grad2d_, views_, radii_;       // [capacity, whole blocks]
+  ZeroedFloats grad2d_, views_;               // [capacity, whole blocks]
 
   Scratch<Projected> projected_;
   Scratch<std::uint8_t> visible_;

@@ -145,28 +145,23 @@ void blended(Model& model, const Camera& camera,
   model.blended(camera, values.data(), sums.data());
 }
 
-void read_statistics(const Model& model, const Vector<float>& grad2d, const Vector<float>& views,
-                     const Vector<float>& radii) {
+void read_statistics(const Model& model, const Vector<float>& grad2d, const Vector<float>& views) {
   std::copy_n(model.grad2d(), model.count(), grad2d.data());
   std::copy_n(model.views(), model.count(), views.data());
-  std::copy_n(model.radii(), model.count(), radii.data());
 }
 
 void read_state(const Model& model, const Blocks<float>& parameters, const Blocks<float>& first,
-                const Blocks<float>& second, const Vector<float>& grad2d, const Vector<float>& views,
-                const Vector<float>& radii) {
+                const Blocks<float>& second, const Vector<float>& grad2d, const Vector<float>& views) {
   const nb::gil_scoped_release release;
-  model.read_state(
-      {parameters.data(), first.data(), second.data(), grad2d.data(), views.data(), radii.data()});
+  model.read_state({parameters.data(), first.data(), second.data(), grad2d.data(), views.data()});
 }
 
 void restore(Model& model, const Blocks<const float>& parameters, const Blocks<const float>& first,
              const Blocks<const float>& second, const Vector<const float>& grad2d,
-             const Vector<const float>& views, const Vector<const float>& radii, std::int64_t steps) {
+             const Vector<const float>& views, std::int64_t steps) {
   const auto count = static_cast<std::int64_t>(grad2d.shape(0));
   const nb::gil_scoped_release release;
-  model.restore({parameters.data(), first.data(), second.data(), grad2d.data(), views.data(), radii.data()},
-                count, steps);
+  model.restore({parameters.data(), first.data(), second.data(), grad2d.data(), views.data()}, count, steps);
 }
 
 splat::Grey make_grey(const Channel<const float>& pixels) {
@@ -211,13 +206,11 @@ NB_MODULE(MODULE_NAME, m) {
            "exposure"_a.none(), "weights"_a, "gradient"_a)
       .def("blended", &blended, "camera"_a, "values"_a, "sums"_a)
       .def("perturb", &Model::perturb, "length"_a, "seed"_a, nb::call_guard<nb::gil_scoped_release>())
-      .def("read_statistics", &read_statistics, "grad2d"_a, "views"_a, "radii"_a)
+      .def("read_statistics", &read_statistics, "grad2d"_a, "views"_a)
       .def("reset_statistics", &Model::reset_statistics)
       .def_prop_ro("steps", &Model::steps)
-      .def("read_state", &read_state, "parameters"_a, "first"_a, "second"_a, "grad2d"_a, "views"_a, "radii"_a)
-      .def("restore", &restore, "parameters"_a, "first"_a, "second"_a, "grad2d"_a, "views"_a, "radii"_a,
-           "steps"_a)
-      .def("count_not_finite", &Model::count_not_finite, nb::call_guard<nb::gil_scoped_release>());
+      .def("read_state", &read_state, "parameters"_a, "first"_a, "second"_a, "grad2d"_a, "views"_a)
+      .def("restore", &restore, "parameters"_a, "first"_a, "second"_a, "grad2d"_a, "views"_a, "steps"_a);
   m.def("spin_multiply_add", &splat::spin_multiply_add, "rounds"_a, nb::call_guard<nb::gil_scoped_release>());
   m.def("plane_sweep", &plane_sweep, "photo"_a, "neighbours"_a, "homographies"_a, "plane"_a, "score"_a);
   m.def("ssim", &ssim, "a"_a, "b"_a, "threads"_a);

@@ -5,12 +5,10 @@
 // J the Jacobian of the perspective projection at the mean, the image-plane covariance is U U^T + 0.3 I with
 // U = (J W) R S.
 //
-// - J is taken at x/z and y/z clamped to the image enlarged by 15 %, as in gsplat: the affine approximation
-// is wild
-//   outside. Where the clamp acts, no gradient passes through it.
-// - det(U U^T + e I) = |u0 x u1|^2 + e (|u0|^2 + |u1|^2) + e^2 (Lagrange's identity), which has no
-// cancellation for
-//   thin Gaussians. It must be finite in float32, so an image-plane sigma beyond about 4e9 pixels is not
+// - J is taken at x/z and y/z clamped to the image enlarged by 15 %, as in gsplat: outside, the affine
+//   approximation is wild. Where the clamp acts, no gradient passes through it.
+// - det(U U^T + e I) = |u0 x u1|^2 + e (|u0|^2 + |u1|^2) + e^2 (Lagrange's identity), which cancels nothing
+//   for thin Gaussians. It must be finite in float32, so an image-plane sigma beyond about 4e9 pixels is not
 //   drawn.
 // - Colours depend on the direction from the camera to the mean; the gradient does not flow back through that
 //   direction ("detached"). Its effect is small and it is left out by other trainers, too.
@@ -283,16 +281,11 @@ struct MeanGradient {
 
 template <int kDegree>
 void backward_block(const float* p, const Camera& c, const Frustum& frustum, bool antialiased,
-                    const Projected* projected, const std::uint8_t* visible,
-                    const float (&moments)[kMoments][kBlock], float* gradient, float* grad2d, float* views,
-                    float* radii) {
+                    const std::uint8_t* visible, const float (&moments)[kMoments][kBlock], float* gradient,
+                    float* grad2d, float* views) {
   constexpr int kBands = (kDegree + 1) * (kDegree + 1) - 1;
-  alignas(kCacheLine) float mask[kBlock], radius[kBlock];
-  const float longest = static_cast<float>(c.width > c.height ? c.width : c.height);
-  for (int i = 0; i < kBlock; ++i) {
-    mask[i] = static_cast<float>(visible[i]);
-    radius[i] = visible[i] ? std::max(projected[i].extent_x, projected[i].extent_y) / longest : 0.0f;
-  }
+  alignas(kCacheLine) float mask[kBlock];
+  for (int i = 0; i < kBlock; ++i) mask[i] = static_cast<float>(visible[i]);
   for (int lane = 0; lane < kBlock; lane += kLanes) {
     const float* at = p + lane;
     const Float weight = load(mask + lane);
@@ -323,7 +316,6 @@ void backward_block(const float* p, const Camera& c, const Frustum& frustum, boo
     const Float norm = keep(seen, square_root(scaled_x * scaled_x + scaled_y * scaled_y));
     store(grad2d + lane, load(grad2d + lane) + norm);
     store(views + lane, load(views + lane) + weight);
-    store(radii + lane, maximum(load(radii + lane), load(radius + lane)));
   }
 }
 
@@ -366,10 +358,9 @@ std::int64_t project(ThreadPool& pool, const float* parameters, std::int64_t cou
 }
 
 void project_backward(ThreadPool& pool, float* parameters, std::int64_t count, const Camera& camera,
-                      int sh_degree, bool antialiased, const Projected* projected,
-                      const std::uint8_t* visible, const Slots* slots, const float* moments,
-                      const Penalties& penalties, double* penalty_sums, const AdamState& adam,
-                      const StatisticsRows& statistics, float* gradient) {
+                      int sh_degree, bool antialiased, const std::uint8_t* visible, const Slots* slots,
+                      const float* moments, const Penalties& penalties, double* penalty_sums,
+                      const AdamState& adam, const StatisticsRows& statistics, float* gradient) {
   const Frustum frustum(camera);
   const int rows = active_rows(sh_degree);
   with_degree(sh_degree, [&](auto degree) {
@@ -394,9 +385,8 @@ void project_backward(ThreadPool& pool, float* parameters, std::int64_t count, c
         }
         if (seen) {
           backward_block<degree.value>(parameters + block * kBlockFloats, camera, frustum, antialiased,
-                                       projected + first, visible + first, sums, target,
-                                       statistics.grad2d + first, statistics.views + first,
-                                       statistics.radii + first);
+                                       visible + first, sums, target, statistics.grad2d + first,
+                                       statistics.views + first);
         } else {
           std::memset(target, 0, sizeof(float) * static_cast<std::size_t>(rows) * kBlock);
         }

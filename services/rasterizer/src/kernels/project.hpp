@@ -25,7 +25,7 @@ struct Slots {
 
 // Densification statistics, [count] each, accumulated.
 struct StatisticsRows {
-  float *grad2d, *views, *radii;
+  float *grad2d, *views;
 };
 
 // Sums the pair sums of each Gaussian, takes them back through the projection, adds the gradient of the
@@ -33,9 +33,8 @@ struct StatisticsRows {
 // to `adam`, or to `gradient` where that is not null (blocks as in layout.hpp). Each block's part of the
 // penalties goes to `penalty_sums`. Everything is in place when this returns; the order of sums is fixed.
 void project_backward(ThreadPool& pool, float* parameters, std::int64_t count, const Camera& camera,
-                      int sh_degree, bool antialiased, const Projected* projected,
-                      const std::uint8_t* visible, const Slots* slots, const float* moments,
-                      const Penalties& penalties, double* penalty_sums, const AdamState& adam,
-                      const StatisticsRows& statistics, float* gradient);
+                      int sh_degree, bool antialiased, const std::uint8_t* visible, const Slots* slots,
+                      const float* moments, const Penalties& penalties, double* penalty_sums,
+                      const AdamState& adam, const StatisticsRows& statistics, float* gradient);
 
 }  // namespace splat

@@ -79,7 +79,7 @@ class Model:
         """Fills ``sums``, ``[N]``."""
 
     def perturb(self, length: float, seed: int) -> None: ...
-    def read_statistics(self, grad2d: _Floats, views: _Floats, radii: _Floats) -> None: ...
+    def read_statistics(self, grad2d: _Floats, views: _Floats) -> None: ...
     def reset_statistics(self) -> None: ...
     @property
     def steps(self) -> int: ...
@@ -90,9 +90,8 @@ class Model:
         second: _Floats,
         grad2d: _Floats,
         views: _Floats,
-        radii: _Floats,
     ) -> None:
-        """Fills three tables ``[ceil(N / 64), 59, 64]`` and three columns ``[N]``."""
+        """Fills three tables ``[ceil(N / 64), 59, 64]`` and two columns ``[N]``."""
 
     def restore(
         self,
@@ -101,13 +100,9 @@ class Model:
         second: _Floats,
         grad2d: _Floats,
         views: _Floats,
-        radii: _Floats,
         steps: int,
     ) -> None:
         """Becomes the model that ``read_state`` looked at."""
-
-    def count_not_finite(self) -> list[int]:
-        """Gaussians with a NaN or an infinity in means, log_scales, quats, opacities, sh0, shN."""
 
 def spin_multiply_add(rounds: int) -> float:
     """Does nothing but multiply and add, and returns how many floating point operations that was."""

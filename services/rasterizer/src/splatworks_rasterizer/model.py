@@ -112,13 +112,10 @@ class Statistics:
             H/2): the quantity that gsplat's ``DefaultStrategy`` compares with ``grow_grad2d`` after dividing
             by ``views``.
         views: ``[N]`` float32, number of views in which the Gaussian was on the image.
-        radii: ``[N]`` float32, largest half size on the image, where alpha is at least 1/255, as a fraction
-            of max(W, H).
     """
 
     grad2d: NDArray[np.float32]
     views: NDArray[np.float32]
-    radii: NDArray[np.float32]
 
 
 class GaussianModel:
@@ -287,8 +284,8 @@ class GaussianModel:
     def statistics(self) -> Statistics:
         """A copy of the statistics since the last reset."""
         n = self.count
-        statistics = Statistics(np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32))
-        self._native.read_statistics(statistics.grad2d, statistics.views, statistics.radii)
+        statistics = Statistics(np.empty(n, np.float32), np.empty(n, np.float32))
+        self._native.read_statistics(statistics.grad2d, statistics.views)
         return statistics
 
     def reset_statistics(self) -> None:
@@ -323,14 +320,14 @@ class GaussianModel:
 
         Returns:
             ``parameters``, ``first`` and ``second`` moments as the kernels keep them, ``[ceil(N / 64), 59,
-            64]`` float32 with zeros in unused places; ``grad2d``, ``views``, ``radii``, ``[N]`` float32;
-            ``steps``, one int64.
+            64]`` float32 with zeros in unused places; ``grad2d`` and ``views``, ``[N]`` float32; ``steps``,
+            one int64.
         """
         n = self.count
         tables = [np.empty((-(-n // _BLOCK), _ROWS, _BLOCK), np.float32) for _ in range(3)]
-        columns = [np.empty(n, np.float32) for _ in range(3)]
+        columns = [np.empty(n, np.float32) for _ in range(2)]
         self._native.read_state(*tables, *columns)
-        names = ("parameters", "first", "second", "grad2d", "views", "radii")
+        names = ("parameters", "first", "second", "grad2d", "views")
         arrays = dict(zip(names, [*tables, *columns], strict=True))
         return {**arrays, "steps": np.array(self._native.steps, np.int64)}
 
@@ -346,32 +343,26 @@ class GaussianModel:
             raise ValueError(f"the state is not one of at most {self._capacity} Gaussians")
         table, column = (-(-n // _BLOCK), _ROWS, _BLOCK), (n,)
         tables = [_checked(state, name, table) for name in ("parameters", "first", "second")]
-        columns = [_checked(state, name, column) for name in ("grad2d", "views", "radii")]
+        columns = [_checked(state, name, column) for name in ("grad2d", "views")]
         if any(blocks[-1:, :, n - (len(blocks) - 1) * _BLOCK :].any() for blocks in tables):
             raise ValueError("the state has values in unused places")
         steps = state.get("steps")
         if steps is None or steps.shape != () or steps.dtype != np.int64 or int(steps) < 0:
             raise ValueError("the state has no number of steps")
         parameters, first, second = tables
-        grad2d, views, radii = columns
-        self._native.restore(parameters, first, second, grad2d, views, radii, int(steps))
-
-    def check_finite(self) -> None:
-        """Looks at every parameter; cheap beside a step.
-
-        Raises:
-            FloatingPointError: A parameter is NaN or infinite; the message says which, in how many Gaussians.
-        """
-        counts = self._native.count_not_finite()
-        bad = [f"{field.name} of {n} Gaussians" for field, n in zip(fields(Splats), counts, strict=True) if n]
-        if bad:
-            raise FloatingPointError(f"not finite: {', '.join(bad)}, of {self.count} in all")
+        grad2d, views = columns
+        self._native.restore(parameters, first, second, grad2d, views, int(steps))
 
 
 def render(
-    splats: Splats, camera: Camera, *, threads: int, background: Colour = _BLACK
+    splats: Splats,
+    camera: Camera,
+    *,
+    threads: int,
+    background: Colour = _BLACK,
+    antialiased: bool = False,
 ) -> NDArray[np.float32]:
-    """Draws splats once, with all the bands they have. For many views, keep a `GaussianModel`.
+    """Draws splats once, with all the bands they have. For many views, keep a `GaussianModel`, which see.
 
     Returns:
         ``[H, W, 3]`` float32, not clipped.
@@ -379,7 +370,7 @@ def render(
     Raises:
         ValueError: The camera or background is not finite, or the size is out of range.
     """
-    model = GaussianModel(splats, capacity=len(splats), threads=threads)
+    model = GaussianModel(splats, capacity=len(splats), threads=threads, antialiased=antialiased)
     return model.render(camera, sh_degree=splats.sh_degree, background=background)
 
 

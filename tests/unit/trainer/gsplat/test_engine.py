@@ -201,14 +201,14 @@ def test_absolute_gradients_do_not_cancel() -> None:
 
 def test_options_and_conventions_reach_gsplat() -> None:
     calls: list[dict[str, Any]] = []
-    options: dict[str, Any] = {"absgrad": True, "radius_clip": 1.5, "packed_from": 20, "antialiased": True}
+    options: dict[str, Any] = {"absgrad": True, "packed_from": 20, "antialiased": True}
 
     gsplat_engine(SPLATS, kernels=recording_kernels(calls), **options).render(CAMERA)
     gsplat_engine(SPLATS, kernels=recording_kernels(calls), packed_from=21).render(CAMERA)
 
     same = {"near_plane": 0.01, "far_plane": 1e10, "eps2d": 0.3, "width": 24, "height": 18}
-    first = {"absgrad": True, "radius_clip": 1.5, "packed": True, "rasterize_mode": "antialiased"}
-    second = {"absgrad": False, "radius_clip": 0.0, "packed": False, "rasterize_mode": "classic"}
+    first = {"absgrad": True, "packed": True, "rasterize_mode": "antialiased"}
+    second = {"absgrad": False, "packed": False, "rasterize_mode": "classic"}
     for call, expected in zip(calls, (first | same, second | same), strict=True):
         assert {name: call[name] for name in expected} == expected
     np.testing.assert_allclose(calls[0]["viewmats"][0], CAMERA.viewmat, rtol=1e-6)
@@ -217,13 +217,6 @@ def test_options_and_conventions_reach_gsplat() -> None:
         np.array([[CAMERA.fx, 0, CAMERA.cx], [0, CAMERA.fy, CAMERA.cy], [0, 0, 1]]),
         rtol=1e-6,
     )
-
-
-def test_small_gaussians_are_left_out_where_that_is_chosen() -> None:
-    specks = replace(SPLATS, log_scales=np.full((20, 3), -9, np.float32))
-
-    assert gsplat_engine(specks).render(CAMERA).any()
-    assert not gsplat_engine(specks, radius_clip=3.0).render(CAMERA).any()
 
 
 @pytest.mark.parametrize(

@@ -154,8 +154,6 @@ def test_statistics_are_the_same_over_views(packed_from: int) -> None:
     assert len(np.unique(theirs.views)) > 1, "the second view must miss some"
     np.testing.assert_array_equal(ours.views, theirs.views)
     np.testing.assert_allclose(ours.grad2d, theirs.grad2d, rtol=1e-4, atol=1e-9)
-    whole_pixels = np.ceil(theirs.radii * CAMERA.width - 1e-4)
-    np.testing.assert_allclose(ours.radii * CAMERA.width, whole_pixels, atol=1e-3)
 
 
 @packed_or_not

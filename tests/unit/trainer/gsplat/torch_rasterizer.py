@@ -38,7 +38,6 @@ class TorchRasterizer:
         height: int,
         near_plane: float,
         far_plane: float,
-        radius_clip: float,
         eps2d: float,
         packed: bool,
         absgrad: bool,
@@ -71,7 +70,6 @@ class TorchRasterizer:
             radii = (reach[:, None] * covariances.diagonal(dim1=1, dim2=2).sqrt()).ceil()
             size = torch.tensor([width, height])
             drawn = (near_plane <= depths) & (depths <= far_plane) & (opacities >= _ALPHA_MIN)
-            drawn &= (radii > radius_clip).any(dim=1)
             drawn &= ((all_means2d + radii > 0) & (all_means2d - radii < size)).all(dim=1)
             ids = drawn.nonzero()[:, 0]
         means2d = all_means2d[ids] if packed else all_means2d[None]

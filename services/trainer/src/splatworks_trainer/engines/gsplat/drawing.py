@@ -34,8 +34,6 @@ class GsplatOptions:
         absgrad: Whether ``grad2d`` adds up the absolute gradients of single pixels, so that those of opposite
             sides do not cancel (AbsGS, Ye et al. 2024). It is then several times as large:
             ``grow_gradient`` wants 6e-4 to 8e-4 in place of 2e-4.
-        radius_clip: Gaussians whose radius on the image is at most this many pixels are not drawn. A way to
-            speed up scenes that reach far; 0 draws all, as the native engine does.
         packed_from: From how many Gaussians on what lies between projection and rasterization is kept for
             those in view alone. That costs time where most are in view and saves about 200 bytes for each
             that is not, so it pays in large scenes, of which a photo shows a part. The default is an
@@ -43,7 +41,6 @@ class GsplatOptions:
     """
 
     absgrad: bool = False
-    radius_clip: float = 0.0
     packed_from: int = 2_000_000
 
 
@@ -88,7 +85,6 @@ def draw(
         height=camera.height,
         near_plane=NEAR,
         far_plane=FAR,
-        radius_clip=options.radius_clip,
         eps2d=LOW_PASS,
         packed=packed,
         absgrad=options.absgrad,

@@ -13,7 +13,7 @@ from splatworks_trainer.engine import EngineState, Statistics
 from splatworks_trainer.engines.gsplat.drawing import Drawing
 from splatworks_trainer.engines.gsplat.parameters import array, checked
 
-_NAMES = ("grad2d", "views", "radii")
+_NAMES = ("grad2d", "views")
 
 
 class Seen:
@@ -36,10 +36,8 @@ class Seen:
         half_size = torch.tensor([camera.width / 2, camera.height / 2], device=self._device)
         in_view = self._of_all((radii > 0).all(dim=-1), drawing)
         pull = self._of_all((gradient * half_size).norm(dim=-1), drawing)
-        radius = self._of_all(radii.amax(dim=-1) / max(camera.width, camera.height), drawing)
         self._sums["grad2d"] += torch.where(in_view, pull, 0)
         self._sums["views"] += in_view
-        self._sums["radii"] = torch.maximum(self._sums["radii"], torch.where(in_view, radius, 0))
 
     def _of_all(self, values: Tensor, drawing: Drawing) -> Tensor:
         """``[N]``, zero for those that a packed drawing leaves out."""
