@@ -154,6 +154,7 @@ def quality_of(scene: Scene, output: Path) -> Fidelity:
         read_sog(output),
         scene.cameras,
         scene.photos,
+        antialiased=False,
         max_views=VIEWS,
         threads=THREADS,
         progress=lambda done, total: None,

@@ -337,7 +337,7 @@ class TrainOptions(Model):
         description="How Gaussians are added and removed. Adc: those pulled hard are split or cloned (Kerbl "
         "et al. 2023). Mcmc: faint ones move to where opaque ones are, and all explore at random (Kheradmand "
         "et al. 2024). Auto is Mcmc with the engine Gsplat and for fewer "
-        "than 24 photos, else Adc.",
+        "than 24 photos, but not with absgrad; else Adc.",
     )
     sh_degree: int = Field(default=3, ge=0, le=3, description="Degree of the spherical harmonics.")
     sh_schedule: tuple[Share, ...] = Field(
@@ -389,7 +389,8 @@ class TrainOptions(Model):
     )
     antialiased: bool = Field(
         default=False,
-        description="True uses Mip-Splatting's 2D filter (Yu et al. 2024): for viewers that apply it, too.",
+        description="True uses Mip-Splatting's 2D filter (Yu et al. 2024). The model and the compressed "
+        "scene say so, and Splatworks' viewer follows; other viewers must apply it, too.",
     )
     holdout: Holdout | None = Field(
         default=None,

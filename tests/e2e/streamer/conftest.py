@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,19 +65,31 @@ def world_positions(camera: Camera) -> NDArray[np.float64]:
 
 @pytest.fixture(scope="session")
 def blob_scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlobScene]:
-    """A scene that went through ``prepare`` and the registry, on a loopback port."""
+    """A scene of blobs as large as coins."""
+    with published(tmp_path_factory.mktemp("blobs"), _RADIUS) as scene:
+        yield scene
+
+
+@contextmanager
+def published(folder: Path, radius: float, *, antialiased: bool = False) -> Iterator[BlobScene]:
+    """A scene that went through ``prepare`` and the registry, on a loopback port.
+
+    Args:
+        folder: For its files; empty.
+        radius: Of the blobs, a standard deviation in world units.
+        antialiased: Whether they are to be drawn with Mip-Splatting's 2D filter.
+    """
     camera = photographers_camera()
-    folder = tmp_path_factory.mktemp("blobs")
-    gaussian, compressed, published = (folder / name for name in ("gaussian", "compressed", "published"))
-    compressed.mkdir()
-    published.mkdir()
+    gaussian, compressed, shown = (folder / name for name in ("gaussian", "compressed", "published"))
+    compressed.mkdir(parents=True)
+    shown.mkdir()
     means, colours = world_positions(camera), np.array(list(_BLOBS)) / 255
-    write_training(gaussian, [camera], splats_at(means, colours, _RADIUS))
-    write_blobs(compressed, means, colours.astype(np.uint8), _RADIUS)
-    prepare(gaussian, compressed, published, title="Five blobs", report=silent)
+    write_training(gaussian, [camera], splats_at(means, colours, radius))
+    write_blobs(compressed, means, colours.astype(np.uint8), radius, antialiased=antialiased)
+    prepare(gaussian, compressed, shown, title="Five blobs", report=silent)
 
     store = MemoryStore()
-    store.put_folder(S3Uri("test-bucket", "jobs/1/published"), published)
+    store.put_folder(S3Uri("test-bucket", "jobs/1/published"), shown)
     store.put_folder(S3Uri("test-bucket", "jobs/1/compressed"), compressed)
     registry = SceneRegistry(store, ROOT)
     registry.publish(

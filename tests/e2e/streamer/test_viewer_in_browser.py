@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,12 +12,13 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser
 
 from tests.e2e.streamer.browser import LOAD_SECONDS, chromium, screenshot, watched_page
-from tests.e2e.streamer.conftest import BlobScene
+from tests.e2e.streamer.conftest import BlobScene, published
 from tests.unit.streamer.training_output import RENDER_COLOUR
 
 pytestmark = pytest.mark.timeout(240)
 
 _OFF_BY_PIXELS = 3.0
+_FAR_BELOW_A_PIXEL = 0.003
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,20 @@ def test_scene_page_shows_its_first_frame_without_a_complaint(
     assert watched.complaints == []
     assert watched.foreign == []
     assert picture.std() > 5
+
+
+def test_a_scene_trained_antialiased_is_drawn_so(browser: Browser, tmp_path: Path) -> None:
+    brightness = {}
+    for antialiased in (False, True):
+        folder = tmp_path / str(antialiased)
+        with (
+            published(folder, _FAR_BELOW_A_PIXEL, antialiased=antialiased) as scene,
+            watched_page(browser, 320, 240) as watched,
+        ):
+            watched.open_scene(f"{scene.url}?webgl&noui")
+            brightness[antialiased] = int(watched.pixels().max())
+
+    assert brightness[True] < 0.5 * brightness[False]
 
 
 def test_the_query_can_not_make_the_page_load_anything_else(blob_scene: BlobScene, browser: Browser) -> None:

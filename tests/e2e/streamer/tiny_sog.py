@@ -16,7 +16,14 @@ _SIDE = 4
 _PIXELS = _SIDE * _SIDE
 
 
-def write_blobs(folder: Path, means: NDArray[np.float64], colours: NDArray[np.uint8], radius: float) -> None:
+def write_blobs(
+    folder: Path,
+    means: NDArray[np.float64],
+    colours: NDArray[np.uint8],
+    radius: float,
+    *,
+    antialiased: bool = False,
+) -> None:
     """Writes ``scene.sog`` and ``meta.json``.
 
     Args:
@@ -24,6 +31,7 @@ def write_blobs(folder: Path, means: NDArray[np.float64], colours: NDArray[np.ui
         means: Centres in Splatworks' world, ``[N, 3]``, N up to 16.
         colours: 0 or 1 for each of red, green and blue, ``[N, 3]``.
         radius: Standard deviation in world units.
+        antialiased: Whether they are to be drawn with Mip-Splatting's 2D filter.
     """
     count = len(means)
     logs = np.sign(means) * np.log1p(np.abs(means))
@@ -41,6 +49,7 @@ def write_blobs(folder: Path, means: NDArray[np.float64], colours: NDArray[np.ui
     meta = {
         "version": 2,
         "count": count,
+        **({"model": "antialiased"} if antialiased else {}),
         "means": {
             "mins": lowest.tolist(),
             "maxs": highest.tolist(),

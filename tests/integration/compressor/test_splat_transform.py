@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from pathlib import Path
 
@@ -61,6 +62,15 @@ def test_our_reader_reads_the_peers_scenes(tmp_path: Path, sh_degree: int) -> No
         np.testing.assert_allclose(
             getattr(theirs, field.name), getattr(ours, field.name), rtol=1e-5, atol=1e-6
         )
+
+
+def test_peer_knows_a_model_that_is_drawn_antialiased(tmp_path: Path) -> None:
+    write_ply(tmp_path / "model.ply", random_splats(300, sh_degree=0), antialiased=True)
+    (tmp_path / "theirs").mkdir()
+
+    peers.splat_transform(tmp_path / "model.ply", tmp_path / "theirs" / "meta.json")
+
+    assert json.loads((tmp_path / "theirs" / "meta.json").read_text())["model"] == "antialiased"
 
 
 def test_our_reader_reads_the_peers_unbundled_scenes(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from splatworks_common import ply
-from splatworks_common.ply import MAX_HEADER_BYTES, read_ply, write_ply
+from splatworks_common.ply import MAX_HEADER_BYTES, is_antialiased, read_ply, write_ply
 from splatworks_common.reasons import InputInvalid
 from splatworks_common.splats import Splats
 
@@ -65,6 +65,16 @@ def test_what_is_written_is_read_back(
     write_ply(path, splats)
 
     assert_same(read_ply(path), splats)
+
+
+@pytest.mark.parametrize("antialiased", [False, True])
+def test_a_file_says_whether_it_is_drawn_antialiased(tmp_path: Path, antialiased: bool) -> None:
+    splats = make_splats(2)
+
+    write_ply(tmp_path / "model.ply", splats, antialiased=antialiased)
+
+    assert is_antialiased(tmp_path / "model.ply") == antialiased
+    assert_same(read_ply(tmp_path / "model.ply"), splats)
 
 
 def test_more_rows_than_a_block_are_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

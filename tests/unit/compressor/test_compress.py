@@ -21,9 +21,9 @@ from splatworks_compressor.sog import read_sog
 from tests.unit.compressor.scenes import circle_of_cameras, random_splats
 
 
-def trained(folder: Path, splats: Splats) -> Path:
+def trained(folder: Path, splats: Splats, *, antialiased: bool = False) -> Path:
     folder.mkdir(exist_ok=True)
-    write_ply(folder / "model.ply", splats)
+    write_ply(folder / "model.ply", splats, antialiased=antialiased)
     write_cameras(folder / "cameras.json", circle_of_cameras(8))
     return folder
 
@@ -40,6 +40,14 @@ def test_decoded_scene_looks_like_the_original(tmp_path: Path) -> None:
 
     assert summary.fidelity is not None
     assert summary.fidelity.psnr > 36
+
+
+def test_a_model_drawn_antialiased_makes_a_scene_drawn_so(tmp_path: Path) -> None:
+    folder = trained(tmp_path / "in", random_splats(50), antialiased=True)
+
+    compress(folder, None, tmp_path / "out", CompressOptions(), silent, 1)
+
+    assert json.loads((tmp_path / "out" / "meta.json").read_text())["model"] == "antialiased"
 
 
 def test_better_quality_is_closer_and_larger(tmp_path: Path) -> None:

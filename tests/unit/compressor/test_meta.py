@@ -47,6 +47,12 @@ def test_fields_are_those_of_sog_version_2() -> None:
     assert (written["shN"]["count"], written["shN"]["bands"]) == (4, 2)
 
 
+def test_a_scene_drawn_antialiased_says_so() -> None:
+    codes = quantize(random_splats(5), Shifts(1, 0, 1, 1, 1), None)
+
+    assert json.loads(meta.dumps(codes, antialiased=True))["model"] == "antialiased"
+
+
 def test_model_without_higher_bands_has_no_such_section() -> None:
     assert "shN" not in table(palette=None)
 

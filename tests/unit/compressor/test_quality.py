@@ -18,10 +18,19 @@ from tests.unit.compressor.scenes import circle_of_cameras, random_splats
 SPLATS = random_splats(200)
 
 
-def measured(decoded_scale: float, cameras: list[Camera], photos: Path | None) -> Fidelity:
+def measured(
+    decoded_scale: float, cameras: list[Camera], photos: Path | None, *, antialiased: bool = False
+) -> Fidelity:
     decoded = replace(SPLATS, sh0=SPLATS.sh0 * np.float32(decoded_scale))
     return measure(
-        SPLATS, decoded, cameras, photos, max_views=4, threads=1, progress=lambda done, total: None
+        SPLATS,
+        decoded,
+        cameras,
+        photos,
+        antialiased=antialiased,
+        max_views=4,
+        threads=1,
+        progress=lambda done, total: None,
     )
 
 
@@ -55,6 +64,18 @@ def test_equal_scenes_have_a_finite_psnr_and_no_loss(photos: Path) -> None:
 
     assert fidelity.psnr == MAX_PSNR
     assert fidelity.psnr_loss == 0
+
+
+def test_a_scene_is_compared_as_it_is_drawn(photos: Path) -> None:
+    figures = {
+        antialiased: measured(1.0, circle_of_cameras(8, hold_out_every=2), photos, antialiased=antialiased)
+        for antialiased in (False, True)
+    }
+
+    as_usual, faded = (figures[antialiased].photo_psnr_before for antialiased in (False, True))
+    assert as_usual is not None
+    assert faded is not None
+    assert faded < as_usual - 3
 
 
 def test_changed_scene_has_a_loss(photos: Path) -> None:

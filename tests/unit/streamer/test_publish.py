@@ -35,8 +35,16 @@ def folders(tmp_path: Path) -> tuple[Path, Path, Path]:
 def test_prepare_describes_the_scene(folders: tuple[Path, Path, Path]) -> None:
     scene = prepare(*folders, title="A fox", report=silent)
 
-    assert scene == PublishedScene("A fox", gaussians=2, size_bytes=10, psnr=31.25, first_view="IMG_0001.jpg")
+    assert scene == PublishedScene(
+        "A fox", gaussians=2, size_bytes=10, psnr=31.25, first_view="IMG_0001.jpg", antialiased=False
+    )
     assert json.loads((folders[2] / "scene.json").read_text()) == scene.__dict__
+
+
+def test_a_scene_that_is_drawn_antialiased_is_described_so(folders: tuple[Path, Path, Path]) -> None:
+    (folders[1] / "meta.json").write_text(json.dumps({"version": 2, "model": "antialiased", "count": 2}))
+
+    assert prepare(*folders, title="A fox", report=silent).antialiased
 
 
 def test_prepare_writes_settings_with_the_first_view(folders: tuple[Path, Path, Path]) -> None:

@@ -6,6 +6,9 @@ One ``vertex`` element, binary little-endian, with the properties ``x y z``, ``n
 order and any scalar type and ignores those it does not know; it believes nothing in the header that the
 file's size does not confirm.
 
+A scene that was trained with Mip-Splatting's 2D filter looks right only where it is drawn with it. It says so
+in a comment, as Brush has it and SplatTransform reads it: ``SplatRenderMode: mip``.
+
 Layout: https://github.com/graphdeco-inria/gaussian-splatting (scene/gaussian_model.py, ``save_ply``).
 """
 
@@ -49,6 +52,8 @@ _SCALAR_TYPES = {
     "float64": "<f8",
 }
 
+_ANTIALIASED = ["comment", "SplatRenderMode:", "mip"]
+
 _POSITION = ("x", "y", "z")
 _NORMAL = ("nx", "ny", "nz")
 _DC = ("f_dc_0", "f_dc_1", "f_dc_2")
@@ -87,15 +92,33 @@ def read_ply(path: Path) -> Splats:
     return _from_table(table)
 
 
-def write_ply(path: Path, splats: Splats) -> None:
+def is_antialiased(path: Path) -> bool:
+    """Whether the Gaussians of a splat PLY are to be drawn with Mip-Splatting's 2D filter.
+
+    Raises:
+        InputInvalid: It is not a binary little-endian PLY.
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        return _read_header(file, path.name).antialiased
+
+
+def write_ply(path: Path, splats: Splats, *, antialiased: bool = False) -> None:
     """Writes a splat PLY in the INRIA property order; the file appears whole or not at all.
 
     Example:
         >>> write_ply(Path("gaussian/model.ply"), splats)
+
+    Args:
+        path: The file.
+        splats: The Gaussians.
+        antialiased: What ``is_antialiased`` is to say of it.
     """
     rest = tuple(f"f_rest_{i}" for i in range(3 * splats.shN.shape[1]))
     names = (*_POSITION, *_NORMAL, *_DC, *rest, "opacity", *_SCALE, *_ROTATION)
-    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(splats)}"]
+    header = ["ply", "format binary_little_endian 1.0"]
+    header += [" ".join(_ANTIALIASED)] if antialiased else []
+    header += [f"element vertex {len(splats)}"]
     header += [f"property float {name}" for name in names]
     header += ["end_header", ""]
     with atomic_write(path) as file:
@@ -126,6 +149,7 @@ class _Header:
     rows: int
     dtype: np.dtype[Any]
     vertex_only: bool
+    antialiased: bool
 
 
 def _read_header(file: BinaryIO, name: str) -> _Header:
@@ -142,7 +166,11 @@ def _read_header(file: BinaryIO, name: str) -> _Header:
         raise InputInvalid(f"{name} has a header that is not ASCII text") from error
     rows, properties, elements = _parse_lines(lines[1:-1], name)
     return _Header(
-        size=newline + 1, rows=rows, dtype=np.dtype(list(properties.items())), vertex_only=elements == 1
+        size=newline + 1,
+        rows=rows,
+        dtype=np.dtype(list(properties.items())),
+        vertex_only=elements == 1,
+        antialiased=any(line.split() == _ANTIALIASED for line in lines),
     )
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatworks_common.cameras import read_cameras
-from splatworks_common.ply import read_ply
+from splatworks_common.ply import is_antialiased, read_ply
 from splatworks_common.progress import Report, Update
 from splatworks_common.reasons import InputInvalid, InputNotFound
 from splatworks_common.splats import Splats
@@ -123,7 +123,7 @@ def compress(
     model = gaussian / MODEL
     with step("read", "Reading the trained scene"):
         original = _read(model)
-        splats = _visible(original)
+        splats, antialiased = _visible(original), is_antialiased(model)
     with step("order", "Ordering the Gaussians"):
         splats = _ordered(splats)
     with step("palette", "Finding typical colours") as progress:
@@ -131,9 +131,9 @@ def compress(
     with step("encode", "Encoding the textures"):
         shifts = _shifts(splats, options)
         codes = quantize(splats, shifts, palette)
-        files = write_sog(output, codes, threads=threads)
+        files = write_sog(output, codes, threads=threads, antialiased=antialiased)
     with step("measure", "Measuring the quality") as progress:
-        fidelity = _fidelity(original, gaussian, photos, output, options, threads, progress)
+        fidelity = _fidelity(original, gaussian, photos, output, antialiased, options, threads, progress)
     size, model_bytes = files[BUNDLE], model.stat().st_size
     summary = CompressSummary(
         gaussians_in=len(original),
@@ -217,6 +217,7 @@ def _fidelity(
     gaussian: Path,
     photos: Path | None,
     output: Path,
+    antialiased: bool,
     options: CompressOptions,
     threads: int,
     progress: Callable[[int, int], None],
@@ -230,6 +231,7 @@ def _fidelity(
         decoded,
         cameras,
         photos,
+        antialiased=antialiased,
         max_views=options.measured_views,
         threads=threads,
         progress=progress,

@@ -24,6 +24,9 @@ NAME = "meta.json"
 VERSION = 2
 GENERATOR = "Splatworks"
 
+ANTIALIASED = "antialiased"
+"""What ``model`` says of a scene that is to be drawn with Mip-Splatting's 2D filter; it is absent else."""
+
 MEANS = ("means_l.webp", "means_u.webp")
 SCALES = ("scales.webp",)
 QUATS = ("quats.webp",)
@@ -77,12 +80,18 @@ class Meta:
     palette: PaletteMeta | None
 
 
-def dumps(codes: QuantizedSplats) -> bytes:
-    """The meta.json of a scene. The same codes give the same bytes."""
+def dumps(codes: QuantizedSplats, *, antialiased: bool = False) -> bytes:
+    """The meta.json of a scene. The same codes give the same bytes.
+
+    Args:
+        codes: The scene.
+        antialiased: Whether it is to be drawn with Mip-Splatting's 2D filter.
+    """
     table: dict[str, Any] = {
         "version": VERSION,
         "asset": {"generator": GENERATOR},
         "count": len(codes),
+        **({"model": ANTIALIASED} if antialiased else {}),
         "means": {"mins": codes.mins.tolist(), "maxs": codes.maxs.tolist(), "files": MEANS},
         "scales": {"codebook": _shortest(codes.scale_codebook), "files": SCALES},
         "quats": {"files": QUATS},

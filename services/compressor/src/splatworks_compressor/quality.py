@@ -63,6 +63,7 @@ def measure(
     cameras: Sequence[Camera],
     photos: Path | None,
     *,
+    antialiased: bool,
     max_views: int,
     threads: int,
     progress: Callable[[int, int], None],
@@ -74,6 +75,7 @@ def measure(
         decoded: The scene as a reader of the compressed files sees it.
         cameras: At least one, at the size to render.
         photos: The folder of the cameras' photos; None leaves the figures against photos out.
+        antialiased: Whether the scenes are drawn with Mip-Splatting's 2D filter.
         max_views: Views to render: all that the trainer held out, and others evenly spaced up to this number.
         threads: Threads of the renderer.
         progress: Called with views done and views in all.
@@ -87,7 +89,8 @@ def measure(
     for done, camera in enumerate(views):
         progress(done, len(views))
         first, second = (
-            np.clip(render(scene, camera, threads=threads), 0, 1) for scene in (original, decoded)
+            np.clip(render(scene, camera, threads=threads, antialiased=antialiased), 0, 1)
+            for scene in (original, decoded)
         )
         to_original.append(_psnr(second, first))
         if camera.held_out and photos is not None:

@@ -37,7 +37,9 @@ _ReadFile = Callable[[str, int], bytes]
 """Reads a file of the scene by name, refusing more bytes than the second argument."""
 
 
-def write_sog(output: Path, codes: QuantizedSplats, *, threads: int) -> dict[str, int]:
+def write_sog(
+    output: Path, codes: QuantizedSplats, *, threads: int, antialiased: bool = False
+) -> dict[str, int]:
     """Writes the scene loose (seven WebP files, five at SH degree 0, and ``meta.json``) and as ``scene.sog``.
 
     Example:
@@ -47,11 +49,13 @@ def write_sog(output: Path, codes: QuantizedSplats, *, threads: int) -> dict[str
         output: An existing folder.
         codes: 1 to meta.MAX_GAUSSIANS Gaussians.
         threads: Textures encoded at a time; no influence on the bytes.
+        antialiased: Whether the scene is to be drawn with Mip-Splatting's 2D filter.
 
     Returns:
         The size in bytes of each file written, by name.
     """
-    files = {meta.NAME: meta.dumps(codes), **webp.encode_all(_textures(codes), threads)}
+    head = meta.dumps(codes, antialiased=antialiased)
+    files = {meta.NAME: head, **webp.encode_all(_textures(codes), threads)}
     for name, data in files.items():
         (output / name).write_bytes(data)
     write_bundle(output / BUNDLE, files)

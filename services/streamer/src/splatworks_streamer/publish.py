@@ -26,6 +26,9 @@ THUMBNAIL_NAME = "thumbnail.webp"
 DESCRIPTION_NAME = "scene.json"
 CONTENT_NAME = "scene.sog"
 
+_ANTIALIASED = "antialiased"
+"""The ``model`` of a SOG scene that was trained with Mip-Splatting's 2D filter."""
+
 
 @dataclass(frozen=True)
 class PublishedScene:
@@ -37,6 +40,7 @@ class PublishedScene:
         size_bytes: Size of ``scene.sog``.
         psnr: Mean PSNR in dB over the photos kept away from training; None where none was.
         first_view: Name of the photo through whose camera a visitor looks first.
+        antialiased: Whether the viewer is to draw with Mip-Splatting's 2D filter; older files do not say.
     """
 
     title: str
@@ -44,6 +48,7 @@ class PublishedScene:
     size_bytes: int
     psnr: float | None
     first_view: str
+    antialiased: bool = False
 
 
 def prepare(gaussian: Path, compressed: Path, output: Path, *, title: str, report: Report) -> PublishedScene:
@@ -76,12 +81,14 @@ def prepare(gaussian: Path, compressed: Path, output: Path, *, title: str, repor
     write_thumbnail(strip_path(gaussian / "renders", first), output / THUMBNAIL_NAME)
 
     report(Update("describe", 0, 1, "Describing the scene"))
+    meta = _existing(compressed / "meta.json")
     scene = PublishedScene(
         title=title,
-        gaussians=_gaussian_count(_existing(compressed / "meta.json")),
+        gaussians=_gaussian_count(meta),
         size_bytes=_existing(compressed / CONTENT_NAME).stat().st_size,
         psnr=_held_out_psnr(_existing(gaussian / "metrics.json")),
         first_view=first.name,
+        antialiased=_read_object(meta).get("model") == _ANTIALIASED,
     )
     _write_json(output / DESCRIPTION_NAME, asdict(scene))
     report(Update("describe", 1, 1, "Described the scene"))

@@ -90,6 +90,7 @@ class Scene:
         compressed_uri: Where ``scene.sog`` and its unbundled files lie.
         compressed_digest: The digest of that artifact's manifest.
         published_at: When it was published; with a time zone.
+        antialiased: Whether the viewer is to draw with Mip-Splatting's 2D filter; older records do not say.
     """
 
     slug: str
@@ -103,6 +104,7 @@ class Scene:
     compressed_uri: S3Uri
     compressed_digest: str
     published_at: datetime
+    antialiased: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ class PublishStage:
     """A compressed scene to a page."""
 
     name = "publish"
-    version = "1"
+    version = "2"
     steps = STEPS
     request_type = streamer_pb2.PublishSceneRequest
 

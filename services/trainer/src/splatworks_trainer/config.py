@@ -134,7 +134,8 @@ class TrainOptions:
 
     antialiased: bool = False
     """Mip-Splatting's 2D filter (Yu et al. 2024): Gaussians smaller than a pixel grow fainter instead of
-    wider. Only for viewers that apply it, too."""
+    wider. ``model.ply`` and the compressed scene say so, and Splatworks' own viewer follows; other viewers
+    must apply it, too."""
 
     engine: EngineName = EngineName.AUTO
     """What renders and optimises. AUTO is GSPLAT where a GPU, torch and gsplat are at hand, else NATIVE."""
@@ -168,7 +169,7 @@ class TrainOptions:
     """Gaussians longer than this are split in two smaller ones, shorter ones are cloned (3DGS)."""
 
     prune_opacity: Annotated[float, Range(0.0, 0.5, "opacity")] = 0.005
-    """Gaussians fainter than this are removed (3DGS)."""
+    """Gaussians fainter than this are removed (3DGS), or with MCMC moved to where opaque ones are."""
 
     prune_significance: Annotated[float, Range(0.0, 0.5, "share of what photos show")] = 0.0001
     """Before export, the least significant Gaussians are removed that together make up at most this share of
@@ -179,7 +180,8 @@ class TrainOptions:
     step."""
 
     plateau_metric: PlateauMetric = PlateauMetric.PSNR
-    """The held-out figure that plateaus are seen in and the model to keep is chosen by."""
+    """The held-out figure that plateaus are seen in and the model to keep is chosen by. PSNR is
+    compensated where exposures are learned; where nothing is covered, COVERED_PSNR is PSNR."""
 
     plateau_patience: Annotated[int, Range(0, 1000, "evaluations")] = 2
     """Training ends after this many evaluations in a row without a gain, counted from where the resolution
@@ -204,14 +206,15 @@ class TrainOptions:
 
     polish: Annotated[float, Range(0.0, 1.0, "share of the steps")] = 0.1
     """After the figures are taken, training goes on for this share of the steps on all photos, so that those
-    held out are not lost to the scene."""
+    held out are not lost to the scene: a tenth, as was chosen in the prototype."""
 
     checkpoint_seconds: Annotated[int, Range(5, 3600, "seconds")] = 30
     """The state of training is kept this often, so that another worker can go on with it. Changes no result;
     at STANDARD's size it takes 0.1 s of training and an upload of up to 268 MB beside it."""
 
     seed: Annotated[int, Range(0, 2**63 - 1, "seed")] = 0
-    """Seed of every random choice; the same seed gives the same bytes for any number of threads."""
+    """Seed of every random choice. With the engine NATIVE the same seed gives the same bytes for any number
+    of threads, where the same instruction set is used."""
 
     def __post_init__(self) -> None:
         for name, limits in ranges().items():

@@ -73,7 +73,7 @@ def quality_of(engine: Engine, scene: Scene, threads: int) -> Quality:
 
 
 def metrics(
-    summary: TrainSummary, scene: Scene, quality: Quality, details: Mapping[str, object]
+    summary: TrainSummary, scene: Scene, quality: Quality, polish_steps: int, details: Mapping[str, object]
 ) -> dict[str, object]:
     """The content of ``metrics.json``.
 
@@ -81,17 +81,19 @@ def metrics(
         summary: The figures at a glance.
         scene: What was trained on.
         quality: That of the model before the polish.
-        details: What else there is to tell, ``polish_steps`` among it.
+        polish_steps: How long that was.
+        details: What else there is to tell.
     """
     held_out, photos = quality.held_out, scene.photos
     return {
         "version": 2,
         **asdict(summary),
         "planned_steps": scene.schedule.steps,
+        "polish_steps": polish_steps,
         **details,
         "photos": len(photos),
         "held_out": len(photos.held_out),
-        "remark": _remark(scene, int(str(details["polish_steps"]))),
+        "remark": _remark(scene, polish_steps),
         "views": [asdict(view) for view in held_out.views] if held_out else [],
         "training_psnr": quality.training.psnr,
         "training_ssim": quality.training.ssim,

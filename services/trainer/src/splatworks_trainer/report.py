@@ -136,8 +136,7 @@ def _tile(name: str, metrics: Row) -> str:
 
 
 def _remarks(metrics: Row, log: Sequence[Row]) -> list[str]:
-    remarks = metrics.get("remarks") or metrics.get("remark") or []
-    texts = [remarks] if isinstance(remarks, str) else [str(remark) for remark in remarks]
+    texts = [str(metrics["remark"])] if metrics.get("remark") else []
     resumes = sum(row.get("event") == "resume" for row in log)
     if resumes:
         texts.append(f"The run was interrupted and continued {resumes} time{'s' * (resumes > 1)}.")

@@ -69,9 +69,10 @@ def train(
 ) -> TrainSummary:
     """Trains Gaussians on an undistorted COLMAP model.
 
-    The same model, options and version give the same ``model.ply`` on the native engine to the byte, for any
-    number of threads and however often the run was cut short and went on from ``checkpoint``; only a run that
-    goes astray after it was cut short may be set back to another step than one that was not.
+    The same model, options and version give the same ``model.ply`` on the native engine and one instruction
+    set to the byte, for any number of threads and however often the run was cut short and went on from
+    ``checkpoint``; only a run that goes astray after it was cut short may be set back to another step than
+    one that was not.
 
     Args:
         colmap: sfm's output; ``dense/images``, ``dense/masks`` and ``dense/sparse`` are read.
@@ -125,7 +126,7 @@ def train(
         del engine
 
     report(Update("export", 0, 1, "Writing the model"))
-    write_ply(output / "model.ply", splats)
+    write_ply(output / "model.ply", splats, antialiased=scene.options.antialiased)
     cameras = scene.photos.cameras
     write_cameras(output / "cameras.json", cameras)
     write_turntable(engines.showing(splats).render, cameras, output / "turntable.mp4", threads=threads)
@@ -134,11 +135,10 @@ def train(
         "engine": chosen.name,
         "device": chosen.device,
         "model_step": position.model.step,
-        "polish_steps": polish_steps,
         "rate_factor": position.rate_factor,
         **{name: position.figures.get(name) for name in _PRUNING_FIGURES},
     }
-    document = metrics(summary, scene, quality, details)
+    document = metrics(summary, scene, quality, polish_steps, details)
     (output / "metrics.json").write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
     write_report(output, defaults=asdict(settled(defaults, chosen.name, len(cameras))))
     report(Update("export", 1, 1, "Writing the model"))

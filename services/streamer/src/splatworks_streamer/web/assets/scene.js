@@ -35,6 +35,7 @@ try {
         posterUrl: poster,
         ui,
         noanim: true,
+        aa: 'antialiased' in container.dataset,
         renderer: query.has('webgl') ? 'webgl' : 'webgpu'
     });
     await contents;
