@@ -45,6 +45,6 @@ def test_a_run_takes_no_more_memory_than_was_predicted(tmp_path: Path) -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         peak, gaussians = process.submit(peak_of, capture, tmp_path / "out").result()
 
-    predicted = predicted_bytes(originals, GROWING.max_gaussians, GROWING.max_image_side, CACHE_BYTES)
+    predicted = predicted_bytes(originals, GROWING.max_gaussians, GROWING.max_image_side, CACHE_BYTES, 2)
     assert gaussians > 30_000, "it did not grow enough to tell"
     assert peak <= predicted

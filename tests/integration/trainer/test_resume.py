@@ -17,6 +17,7 @@ from splatworks_common.reasons import Preempted
 from splatworks_trainer.config import Background, PlateauMetric, StrategyName, TrainOptions
 from splatworks_trainer.engine import EngineFactory, StepResult
 from splatworks_trainer.engines.native import NativeEngine
+from splatworks_trainer.state import read_state
 from splatworks_trainer.train import TrainSummary, train
 from tests.checkpoints import PausingCheckpoint
 from tests.integration.trainer.conftest import SMALL
@@ -101,14 +102,14 @@ def test_every_option_goes_on_to_the_last_bit(capture: Path, tmp_path: Path, at:
     assert (tmp_path / "out/model.ply").read_bytes() == (tmp_path / "whole/model.ply").read_bytes()
 
 
-def feverish(*at: int) -> EngineFactory:
-    """Makes native engines that tell an absurd error at the steps of these numbers, counted over all."""
+def feverish(*at: int, factor: float = 1e4) -> EngineFactory:
+    """Makes native engines that tell a larger error at the steps of these numbers, counted over all."""
     calls = itertools.count(1)
 
     class Feverish(NativeEngine):
         def step(self, *args: Any, **kwargs: Any) -> StepResult:
             result = super().step(*args, **kwargs)
-            return replace(result, mse=2.0) if next(calls) in at else result
+            return replace(result, mse=factor * result.mse) if next(calls) in at else result
 
     return Feverish
 
@@ -131,6 +132,22 @@ def test_a_run_that_was_set_back_goes_on_to_the_last_bit(capture: Path, tmp_path
     restarts = [line for line in lines_of(tmp_path / "out/training.log") if line["event"] == "restart"]
     assert (metrics["rate_factor"], len(restarts)) == (0.5, 1)
     assert (tmp_path / "out/model.ply").read_bytes() == (tmp_path / "whole/model.ply").read_bytes()
+
+
+def test_a_run_that_was_cut_short_while_its_error_was_high_can_still_be_set_back(
+    capture: Path, tmp_path: Path
+) -> None:
+    checkpoint, warm = PausingCheckpoint(tmp_path, 203), feverish(200, factor=220)
+    with pytest.raises(Preempted):
+        train(capture, tmp_path / "stopped", ASTRAY, silent, 2, checkpoint=checkpoint, make_engine=warm)
+    assert checkpoint.saved is not None
+    assert not read_state(checkpoint.saved).position.trend.is_sound
+
+    after = PausingCheckpoint(tmp_path, 0, checkpoint.saved)
+    train(capture, tmp_path / "out", ASTRAY, silent, 2, checkpoint=after, make_engine=feverish(5))
+
+    events = [line["event"] for line in lines_of(tmp_path / "out/training.log")]
+    assert events.count("restart") == 1
 
 
 def test_a_polish_that_goes_astray_leaves_the_model_that_was_measured(capture: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import io
 import json
 import signal
 import time
@@ -15,14 +16,17 @@ from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image
 
 from splatworks.v1 import common_pb2, trainer_pb2
+from splatworks_common.artifacts.live import live_uri
 from splatworks_common.artifacts.settings import StoreSettings
 from splatworks_common.artifacts.store import ArtifactStore
 from splatworks_common.artifacts.uri import S3Uri
 from splatworks_common.progress import silent
 from splatworks_common.reasons import Reason
 from splatworks_trainer.config import STANDARD
+from splatworks_trainer.preview import PREVIEW_NAME
 from splatworks_trainer.train import train
 from tests.integration.trainer.lost_work import lose
 from tests.integration.trainer.workers import PATIENCE_SECONDS, STEPS_BEFORE, Worker, eventually, worker
@@ -169,6 +173,19 @@ async def test_a_worker_told_to_stop_keeps_its_training_and_ends_it_as_preempted
             return await workers.enter_async_context(worker(object_store, tmp_path / "second"))
 
         await assert_another_goes_on(second, request_for(photos, output, 2), store, uninterrupted)
+
+
+async def test_a_picture_of_the_unfinished_model_can_be_polled(
+    object_store: StoreSettings, photos: S3Uri, prefix: S3Uri, store: ArtifactStore, tmp_path: Path
+) -> None:
+    live = live_uri(prefix / "gaussian")
+    async with worker(object_store, tmp_path / "worker") as first:
+        name = await first.started(request_for(photos, prefix / "gaussian", 1, max_steps=50_000))
+        await eventually(lambda: list(store.list_objects(live)))
+        data = await asyncio.to_thread(store.get_bytes, live / PREVIEW_NAME)
+        await first.client.cancel(name)
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.format == "JPEG"
 
 
 async def test_a_cancelled_training_leaves_no_process_and_no_checkpoint(

@@ -39,6 +39,17 @@ def test_time_left_leaves_out_what_an_earlier_attempt_did():
     assert reading.eta_seconds == pytest.approx(20)
 
 
+def test_a_share_of_the_time_counts_where_units_take_longer_and_longer():
+    meter = Meter(STEPS, started=100)
+    meter.read(replace(update("features", 5), share=0.2, resumed=5, resumed_share=0.2), now=100)
+
+    # Of the stage's time 5 % were there and another 5 % took 10 s, so the other 90 % take 180.
+    reading = meter.read(replace(update("features", 8), share=0.4, resumed=5, resumed_share=0.2), now=110)
+
+    assert reading.percent == pytest.approx(10)
+    assert reading.eta_seconds == pytest.approx(180)
+
+
 def test_a_step_the_stage_does_not_have_is_an_error():
     with pytest.raises(KeyError):
         Meter(STEPS, started=0).read(update("polishing", 1), now=1)

@@ -21,6 +21,7 @@ from splatworks_trainer.memory import (
 
 GB = 10**9
 CACHE = GB
+THREADS = 2
 MACHINE = "MemTotal:       16000000 kB\nMemFree:  100 kB\nMemAvailable:    8000000 kB\n"
 NO_LIMIT_V1 = 0x7FFFFFFFFFFFF000
 
@@ -42,29 +43,33 @@ def system(folder: Path, files: Mapping[str, str]) -> tuple[Path, Path]:
 
 
 def test_each_gaussian_adds_the_same() -> None:
-    none, one, two = (predicted_bytes(photos(10), n * 100_000, 960, CACHE) for n in (1, 2, 3))
+    none, one, two = (predicted_bytes(photos(10), n * 100_000, 960, CACHE, THREADS) for n in (1, 2, 3))
 
     assert two - one == one - none > 1200 * 100_000
 
 
 def test_photos_that_are_compared_count_where_gaussians_are_few() -> None:
-    few, more, most = (predicted_bytes(photos(1000), n, 960, CACHE) for n in (100, 100_000, 1_000_000))
+    few, more, most = (
+        predicted_bytes(photos(1000), n, 960, CACHE, THREADS) for n in (100, 100_000, 1_000_000)
+    )
 
     assert few == more < most
 
 
 def test_photos_count_at_the_size_they_are_trained_at() -> None:
-    few, many = (predicted_bytes(photos(n), 1_000_000, 800, CACHE) for n in (10, 110))
+    few, many = (predicted_bytes(photos(n), 1_000_000, 800, CACHE, THREADS) for n in (10, 110))
 
     assert many - few == pytest.approx(100 * 800 * 600 * 3 * (1 + 1 / 4 + 1 / 16 + 1 / 64), rel=0.01)
 
 
 def test_photos_are_never_counted_larger_than_they_are() -> None:
-    assert predicted_bytes(photos(10), 1000, 8000, CACHE) == predicted_bytes(photos(10), 1000, 1600, CACHE)
+    assert predicted_bytes(photos(10), 1000, 8000, CACHE, THREADS) == predicted_bytes(
+        photos(10), 1000, 1600, CACHE, THREADS
+    )
 
 
 def test_cached_photos_use_no_more_than_their_limit() -> None:
-    with_cache, without = (predicted_bytes(photos(10_000), 1000, 960, size) for size in (CACHE, 0))
+    with_cache, without = (predicted_bytes(photos(10_000), 1000, 960, size, THREADS) for size in (CACHE, 0))
 
     assert with_cache - without == CACHE
 
@@ -72,37 +77,52 @@ def test_cached_photos_use_no_more_than_their_limit() -> None:
 def test_the_largest_photo_must_be_decoded() -> None:
     mixed = [*photos(10), *photos(1, 12_000, 8_000)]
 
-    assert predicted_bytes(mixed, 1000, 960, CACHE) > 12_000 * 8_000 * 6
+    assert predicted_bytes(mixed, 1000, 960, CACHE, THREADS) > 12_000 * 8_000 * 6
+
+
+def test_each_thread_decodes_a_photo() -> None:
+    large = photos(10, 16_000, 12_000)
+
+    two, sixteen = (predicted_bytes(large, 1000, 960, CACHE, threads) for threads in (2, 16))
+
+    assert sixteen - two == 14 * 16_000 * 12_000 * 8
+
+
+def test_where_so_many_can_not_be_decoded_at_a_time_fewer_threads_are_the_remedy() -> None:
+    large = photos(10, 16_000, 12_000)
+
+    with pytest.raises(OutOfMemory, match="no number of Gaussians fits: use fewer threads"):
+        require_memory(large, 1000, 960, CACHE, 16, 4 * GB)
 
 
 def test_what_fits_passes() -> None:
-    needed = predicted_bytes(photos(50), 280_000, 960, CACHE)
+    needed = predicted_bytes(photos(50), 280_000, 960, CACHE, THREADS)
 
-    require_memory(photos(50), 280_000, 960, CACHE, needed)
+    require_memory(photos(50), 280_000, 960, CACHE, THREADS, needed)
 
 
 def test_what_does_not_fit_is_refused_with_the_numbers_and_what_would_fit() -> None:
     with pytest.raises(OutOfMemory) as refusal:
-        require_memory(photos(50), 2_000_000, 960, CACHE, 2 * GB)
+        require_memory(photos(50), 2_000_000, 960, CACHE, THREADS, 2 * GB)
 
     message = str(refusal.value)
     assert "training 2,000,000 Gaussians on 50 photos of at most 960 pixels would need" in message
     assert "2,000 MB are available" in message
     most = int(message.split("max_gaussians to at most ")[1].split(", or")[0].replace(",", ""))
     assert most < 2_000_000
-    require_memory(photos(50), most, 960, CACHE, 2 * GB)
+    require_memory(photos(50), most, 960, CACHE, THREADS, 2 * GB)
     with pytest.raises(OutOfMemory):
-        require_memory(photos(50), most + 1000, 960, CACHE, 2 * GB)
+        require_memory(photos(50), most + 1000, 960, CACHE, THREADS, 2 * GB)
 
 
 def test_where_the_photos_alone_do_not_fit_smaller_ones_are_the_remedy() -> None:
     with pytest.raises(OutOfMemory, match="no number of Gaussians fits: set a smaller max_image_side"):
-        require_memory(photos(50), 1000, 1600, CACHE, GB // 10)
+        require_memory(photos(50), 1000, 1600, CACHE, THREADS, GB // 10)
 
 
 def test_where_so_many_can_not_be_compared_fewer_photos_are_the_remedy() -> None:
     with pytest.raises(OutOfMemory, match="no number of Gaussians fits: use fewer photos"):
-        require_memory(photos(5000), 1000, 960, CACHE, 3 * GB)
+        require_memory(photos(5000), 1000, 960, CACHE, THREADS, 3 * GB)
 
 
 def test_a_gpu_that_is_too_small_is_told_with_the_number_that_fits() -> None:
@@ -117,7 +137,7 @@ def test_a_gpu_that_is_too_small_is_told_with_the_number_that_fits() -> None:
 
 def test_beside_a_gpu_gaussians_take_less_of_the_machine_s_memory() -> None:
     cpu, gpu = (
-        predicted_bytes(photos(50), 1_000_000, 960, CACHE, engine)
+        predicted_bytes(photos(50), 1_000_000, 960, CACHE, THREADS, engine)
         for engine in (EngineName.NATIVE, EngineName.GSPLAT)
     )
 

@@ -112,3 +112,18 @@ def test_few_photos_get_fewer_steps_and_many_get_more(photos: int, steps: int) -
 
 def test_a_number_of_steps_asked_for_is_kept() -> None:
     assert planned_steps(TrainOptions(max_steps=123), 500) == 123
+
+
+def test_early_steps_take_less_of_the_time() -> None:
+    course = schedule(options=replace(OPTIONS, dense_start=0.35))
+    shares = [course.share(done) for done in range(0, 1001, 100)]
+
+    assert (shares[0], shares[-1]) == (0, 1)
+    assert shares == sorted(shares)
+    assert shares[1] < 0.5 * (shares[10] - shares[9])
+
+
+def test_the_time_of_a_run_without_a_change_goes_with_its_steps() -> None:
+    course = schedule(options=replace(OPTIONS, dense_start=1.0, resolution_schedule=((1.0, 0.0),)))
+
+    assert [course.share(done) for done in (250, 500)] == pytest.approx([0.25, 0.5])

@@ -133,12 +133,19 @@ def drop_array(folder: Path) -> None:
     (folder / "engine.parameters.npy").unlink()
 
 
+def lose_the_model(folder: Path) -> None:
+    document = json.loads((folder / "state.json").read_text())
+    document["fitted"], document["kept_step"] = {"steps": 9, "stop_reason": "max_steps"}, None
+    (folder / "state.json").write_text(json.dumps(document))
+
+
 def no_json(folder: Path) -> None:
     (folder / "state.json").write_text("no")
 
 
 @pytest.mark.parametrize(
-    "spoil", [spoil_format, spoil_path, cut_array, huge_array, pickled_array, drop_array, no_json]
+    "spoil",
+    [spoil_format, spoil_path, cut_array, huge_array, pickled_array, drop_array, lose_the_model, no_json],
 )
 def test_anything_else_is_refused(tmp_path: Path, spoil) -> None:
     write_state(state(), tmp_path)

@@ -11,6 +11,7 @@ from splatworks_common.ply import read_ply
 from splatworks_common.progress import silent
 from splatworks_common.reasons import OutOfMemory
 from splatworks_common.splats import Splats
+from splatworks_trainer import scene as scene_module
 from splatworks_trainer import train as train_module
 from splatworks_trainer.config import EngineName, TrainOptions
 from splatworks_trainer.engines.choice import Chosen
@@ -46,6 +47,18 @@ def test_the_engine_given_trains_and_makes_the_model(capture: Path, tmp_path: Pa
     assert (capacity, threads) == (200, 3)
     assert len(trainer.steps) == summary.steps
     assert read_ply(tmp_path / "out" / "model.ply").means[0, 0] > 0
+
+
+def test_a_run_that_does_not_fit_into_memory_is_refused_before_it_starts(
+    capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*args: object, **options: object) -> PretendEngine:
+        raise AssertionError("no engine is wanted")
+
+    monkeypatch.setattr(scene_module, "available_bytes", lambda: 50_000_000)
+
+    with pytest.raises(OutOfMemory, match="50 MB are available"):
+        train(capture, tmp_path / "out", OPTIONS, silent, 1, make_engine=never)
 
 
 def test_a_run_that_does_not_fit_the_gpu_is_refused_before_it_starts(

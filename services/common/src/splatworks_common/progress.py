@@ -22,6 +22,8 @@ class Update:
         metrics: Figures worth watching while it runs (``{"psnr": 27.1, "gaussians": 41200}``).
         unit: What ``done`` and ``total`` count ("photos"); "" where the numbers mean nothing to people.
         resumed: How much of ``done`` an earlier attempt did: it says nothing about the time still to go.
+        share, resumed_share: ``done`` and ``resumed`` as shares of the step's time, 0 to 1; None where all
+            units take the same.
     """
 
     step: str
@@ -31,6 +33,8 @@ class Update:
     metrics: Mapping[str, float] = field(default_factory=dict)
     unit: str = ""
     resumed: float = 0.0
+    share: float | None = None
+    resumed_share: float | None = None
 
 
 Report = Callable[[Update], None]

@@ -190,9 +190,10 @@ class _Loop:
                 checkpoint.save(partial(write_state, self._state(step)))
             if self._around.live.due(PREVIEW_SECONDS):
                 self._around.live.put(PREVIEW_NAME, preview_jpeg(self._engine.render, self._preview_camera))
-            if step == self._start.step or course.safe_before(step):
+            begins = step == self._start.step
+            if begins or course.safe_before(step):
                 self._require_sound(self._engine.splats(), step)
-                if self._trend.is_sound:
+                if begins or self._trend.is_sound:  # a run that goes on has no earlier place to go back to
                     self._safe_point.save(self._state(step))
             result = self._step(step)
             if course.densifies_after(step):
@@ -347,15 +348,18 @@ class _Loop:
         )
 
     def _tell(self, done: int, message: str) -> None:
+        course = self._course
         self._around.report(
             Update(
-                self._course.name,
+                course.name,
                 done,
-                self._course.steps,
+                course.steps,
                 message,
                 self._figures,
                 "steps",
                 self._resumed,
+                course.share(done),
+                course.share(self._resumed),
             )
         )
 

@@ -38,7 +38,8 @@ _PER_PIXEL = 40 + 120
 """Of the largest photo at the training size: the buffers of a step; the pictures of an evaluation."""
 
 _PER_DECODED_PIXEL = 8
-"""Of the largest photo in its file: decoded, converted, and its mask."""
+"""Of the largest photo in its file: decoded, converted, and its mask. At first each thread decodes one, later
+one is decoded at a time."""
 
 _PER_CACHED_PIXEL = 3 * 4 / 3
 """Of every photo at the training size: its colours, and the smaller sizes of it."""
@@ -57,6 +58,7 @@ def predicted_bytes(
     gaussians: int,
     max_side: int,
     cache_bytes: int,
+    threads: int,
     engine: EngineName = EngineName.NATIVE,
 ) -> int:
     """The most memory a run will use.
@@ -66,10 +68,12 @@ def predicted_bytes(
         gaussians: The most Gaussians there will be.
         max_side: Longest side of a photo at the training size, pixels.
         cache_bytes: How much memory decoded photos may use.
+        threads: How many photos are decoded at a time at first.
         engine: Not AUTO. What gsplat has on the GPU does not count here.
     """
     at_first, later = len(cameras) * _PER_PHOTO, gaussians * _PER_GAUSSIAN[engine]
-    return _without_gaussians(cameras, max_side, cache_bytes) + max(at_first, later)
+    training = _without_gaussians(cameras, max_side, cache_bytes) + max(at_first, later)
+    return max(_loading(cameras, max_side, cache_bytes, threads), training)
 
 
 def require_memory(
@@ -77,6 +81,7 @@ def require_memory(
     gaussians: int,
     max_side: int,
     cache_bytes: int,
+    threads: int,
     available: int,
     engine: EngineName = EngineName.NATIVE,
 ) -> None:
@@ -85,12 +90,18 @@ def require_memory(
     Raises:
         OutOfMemory: It does not; the message has the numbers, and how many Gaussians would fit.
     """
-    needed = predicted_bytes(cameras, gaussians, max_side, cache_bytes, engine)
+    needed = predicted_bytes(cameras, gaussians, max_side, cache_bytes, threads, engine)
     if needed <= available:
         return
     left = available - _without_gaussians(cameras, max_side, cache_bytes)
     most = left // _PER_GAUSSIAN[engine] // _STEP * _STEP
-    if left < len(cameras) * _PER_PHOTO and left > 0:
+    if (
+        _loading(cameras, max_side, cache_bytes, threads)
+        > available
+        > _loading(cameras, max_side, cache_bytes, 1)
+    ):
+        remedy = "no number of Gaussians fits: use fewer threads, or smaller photos"
+    elif left < len(cameras) * _PER_PHOTO and left > 0:
         remedy = "no number of Gaussians fits: use fewer photos"
     elif most > 0:
         remedy = f"set max_gaussians to at most {most:,}"
@@ -136,14 +147,25 @@ def available_bytes(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cg
     return max(0, min(limits))
 
 
+def _loading(cameras: Sequence[Camera], max_side: int, cache_bytes: int, threads: int) -> int:
+    """What is needed while all photos are decoded for the first time."""
+    largest = max(camera.width * camera.height for camera in cameras)
+    cached = min(cache_bytes, round(sum(_trained_pixels(cameras, max_side)) * _PER_CACHED_PIXEL))
+    return _PROCESS + cached + threads * largest * _PER_DECODED_PIXEL
+
+
 def _without_gaussians(cameras: Sequence[Camera], max_side: int, cache_bytes: int) -> int:
-    files = [camera.width * camera.height for camera in cameras]
-    trained = [
-        pixels * min(1.0, max_side / max(camera.width, camera.height)) ** 2
-        for pixels, camera in zip(files, cameras, strict=True)
+    """What is needed afterwards, beside the Gaussians."""
+    largest = max(_trained_pixels(cameras, max_side))
+    return _loading(cameras, max_side, cache_bytes, 1) + round(largest * _PER_PIXEL)
+
+
+def _trained_pixels(cameras: Sequence[Camera], max_side: int) -> list[float]:
+    """How many pixels each photo has at the training size."""
+    return [
+        camera.width * camera.height * min(1.0, max_side / max(camera.width, camera.height)) ** 2
+        for camera in cameras
     ]
-    cached = min(cache_bytes, round(sum(trained) * _PER_CACHED_PIXEL))
-    return _PROCESS + cached + round(max(trained) * _PER_PIXEL) + max(files) * _PER_DECODED_PIXEL
 
 
 def _megabytes(size: int) -> str:

@@ -81,7 +81,9 @@ def open_scene(dense: Path, options: TrainOptions, engine: EngineName, report: R
     cameras = choose_held_out(model, options.holdout, options.hold_out_every)
     available = available_bytes()
     cache_bytes = photo_cache_bytes(available)
-    require_memory(cameras, options.max_gaussians, options.max_image_side, cache_bytes, available, engine)
+    require_memory(
+        cameras, options.max_gaussians, options.max_image_side, cache_bytes, threads, available, engine
+    )
     photos = Photos(
         dense / "images",
         cameras,

@@ -151,7 +151,7 @@ def read_state(folder: Path) -> RunState:
         document = json.loads(_text(folder / _JSON))
         if document["format"] != _FORMAT:
             raise ValueError(f"its format is {document['format']}, this program reads {_FORMAT}")
-        return RunState(
+        state = RunState(
             position=Position(
                 rng=_generator(document["rng"]),
                 step=int(document["step"]),
@@ -168,6 +168,9 @@ def read_state(folder: Path) -> RunState:
             seconds=float(document["seconds"]),
             log=_text(folder / _LOG),
         )
+        if state.position.fitted and not state.position.kept:
+            raise ValueError("fitting is over, and there is no model")
+        return state
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"the state of training can not be read: {error!r}") from error
 

@@ -55,8 +55,11 @@ class Meter:
                 break
             before += share
         size = self._shares[update.step]
-        self._share = max(self._share, (before + size * _part(update.done, update.total)) / self._total)
-        self._resumed[update.step] = size * _part(update.resumed, update.total) / self._total
+        done, resumed = update.share, update.resumed_share
+        if done is None or resumed is None:
+            done, resumed = (_part(count, update.total) for count in (update.done, update.resumed))
+        self._share = max(self._share, (before + size * done) / self._total)
+        self._resumed[update.step] = size * resumed / self._total
         own = self._share - sum(self._resumed.values())
         eta = (now - self._started) / own * (1.0 - self._share) if own >= _STEADY_SHARE else None
         return Reading(percent=min(100.0, 100.0 * self._share), eta_seconds=eta)
