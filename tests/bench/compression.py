@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from splatworks_common.cameras import Camera, read_cameras
-from splatworks_common.ply import read_ply, write_ply
+from splatworks_common.ply import is_antialiased, read_ply, write_ply
 from splatworks_common.progress import silent
 from splatworks_common.splats import Splats
 from splatworks_compressor.compress import compress
@@ -42,11 +42,12 @@ WOLF = Path(__file__).resolve().parents[3] / "shared" / "data" / "splats" / "wol
 
 @dataclass(frozen=True)
 class Scene:
-    """One scene to compress: a folder with ``model.ply``, its table, and where it is looked at from."""
+    """One scene to compress: a folder with ``model.ply``, its table, how it is drawn and from where."""
 
     name: str
     folder: Path
     splats: Splats
+    antialiased: bool
     cameras: list[Camera]
     photos: Path | None
 
@@ -66,16 +67,16 @@ def main() -> None:
 
 def opened(path: Path, photos: Path | None, scratch: Path) -> Scene:
     """A scene with its model as a float PLY in ``scratch``, where nothing else lies."""
-    model = scratch / "model.ply"
+    model, antialiased = scratch / "model.ply", False
     if path.is_dir():
-        splats = read_ply(path / "model.ply")
+        splats, antialiased = read_ply(path / "model.ply"), is_antialiased(path / "model.ply")
         cameras = read_cameras(path / "cameras.json")
     else:
         peers.splat_transform(path, scratch / "converted.ply")
         splats = read_ply(scratch / "converted.ply")
         cameras = circle_around(splats)
-    write_ply(model, splats)
-    return Scene(path.stem, scratch, splats, cameras, photos if path.is_dir() else None)
+    write_ply(model, splats, antialiased=antialiased)
+    return Scene(path.stem, scratch, splats, antialiased, cameras, photos if path.is_dir() else None)
 
 
 def circle_around(splats: Splats, size: int = 400) -> list[Camera]:
@@ -154,7 +155,7 @@ def quality_of(scene: Scene, output: Path) -> Fidelity:
         read_sog(output),
         scene.cameras,
         scene.photos,
-        antialiased=False,
+        antialiased=scene.antialiased,
         max_views=VIEWS,
         threads=THREADS,
         progress=lambda done, total: None,

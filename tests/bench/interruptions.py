@@ -1,8 +1,8 @@
 """``python -m tests.bench.interruptions FOLDER``: what ends a training before its time, and what that takes.
 
 FOLDER holds ``colmap``, the output of sfm, as for ``tests.bench.stage``. Real workers, a real embedded store,
-default options. A training is cancelled several times in the middle: how long until Cancel answers, which is
-when none of its processes is left. Then its worker is killed shortly before it would take its next
+default options. Some attempts are cancelled after their first steps: how long until Cancel answers, which is
+when none of their processes is left. Then a worker is killed shortly before it would take its next
 checkpoint, and another one goes on: how much is done twice.
 """
 

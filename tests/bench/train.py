@@ -39,7 +39,9 @@ STEP_GOALS_MS = {(50_000, 270): 18, (50_000, 540): 40, (200_000, 540): 90}
 """Wall time of a step on two threads, by Gaussians and width."""
 
 _REPEATS = 15
+"""Steps that are timed."""
 _RACE_REPEATS = 3
+"""Runs of a race."""
 
 BEGIN, END = "<!-- bench-train: begin -->", "<!-- bench-train: end -->"
 
@@ -56,9 +58,9 @@ class Race:
         steps: The schedule's length: the shorter it is, the sooner it gets anywhere, and the less far.
         max_gaussians: The budget.
         evaluations: How often the held-out photos are looked at; each look takes as long as some steps.
-        levels: Sizes of the photos, and the share of the run from which each holds; None for the profile's.
-        begins_as_profile: Whether it begins with what the profile begins with, and not with sparse points
-            alone, which takes no time.
+        levels: Sizes of the photos, and the share of the run from which each holds. Such a run begins at
+            sparse points alone, which takes no time; with None it begins as the profile does, and has its
+            sizes.
     """
 
     capture: str
@@ -68,8 +70,7 @@ class Race:
     steps: int
     max_gaussians: int
     evaluations: int
-    levels: tuple[tuple[float, float], ...] | None
-    begins_as_profile: bool = False
+    levels: tuple[tuple[float, float], ...] | None = None
 
 
 _EARLY = ((0.25, 0.0), (0.5, 0.1), (1.0, 0.4))
@@ -83,9 +84,9 @@ RACES = (
     Race("fox", 960, 25, 3, steps=260, max_gaussians=22_000, evaluations=1, levels=_LAST),
     Race("fox", 960, 28, 8, steps=560, max_gaussians=45_000, evaluations=10, levels=_LATE),
     Race("fox", 960, 30, 45, steps=1600, max_gaussians=100_000, evaluations=16, levels=_LATE),
-    Race("sample", 960, 25, None, 400, 80_000, evaluations=8, levels=None, begins_as_profile=True),
-    Race("sample", 960, 28, None, 900, 160_000, evaluations=12, levels=None, begins_as_profile=True),
-    Race("brighton", 960, 17, None, 500, 120_000, evaluations=10, levels=None, begins_as_profile=True),
+    Race("sample", 960, 25, None, steps=400, max_gaussians=80_000, evaluations=8),
+    Race("sample", 960, 28, None, steps=900, max_gaussians=160_000, evaluations=12),
+    Race("brighton", 960, 17, None, steps=500, max_gaussians=120_000, evaluations=10),
 )
 
 
@@ -96,7 +97,7 @@ def as_papers_do(options: TrainOptions) -> TrainOptions:
 
 def race_options(race: Race) -> TrainOptions:
     """Those of the standard profile, but for what the race says and what would only make it longer."""
-    start = STANDARD if race.begins_as_profile else replace(STANDARD, dense_start=0.0, fill_gaps=False)
+    start = replace(STANDARD, dense_start=0.0, fill_gaps=False) if race.levels else STANDARD
     return replace(
         as_papers_do(start),
         max_steps=race.steps,
@@ -113,11 +114,11 @@ def race_options(race: Race) -> TrainOptions:
 
 def run(colmap: Path, race: Race) -> dict[str, Any]:
     """How a race ends; seconds are the median of some runs, which differ in nothing else."""
-    runs = [train(colmap, race_options(race)) for _ in range(_RACE_REPEATS)]
-    metrics = runs[0]
+    results = [train(colmap, race_options(race)) for _ in range(_RACE_REPEATS)]
+    metrics = results[0]
     reached = metrics["stop_reason"] == "target_psnr"
     return {
-        "seconds": median(run["fit_seconds"] for run in runs) if reached else None,
+        "seconds": median(result["fit_seconds"] for result in results) if reached else None,
         "step": metrics["fit_step"],
         "psnr": metrics["psnr"],
         "gaussians": metrics["gaussians"],

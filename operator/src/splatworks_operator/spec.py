@@ -232,8 +232,9 @@ class PlateauOptions(Model):
 
     metric: PlateauMetric = Field(
         default=PlateauMetric.PSNR,
-        description="The figure of the held-out photos that is watched. CoveredPsnr, of what training photos "
-        "cover, is for sparse captures.",
+        description="The figure of the held-out photos that is watched. Psnr is compensated where "
+        "exposures are learned. CoveredPsnr, of what training photos cover, is for sparse captures; where "
+        "nothing is covered it is Psnr.",
     )
     patience: int = Field(
         default=2,
@@ -285,7 +286,11 @@ class PruneOptions(Model):
     """Which Gaussians are removed."""
 
     opacity: float = Field(
-        default=0.005, ge=0, le=0.5, description="Those of less opacity, while Gaussians are added."
+        default=0.005,
+        ge=0,
+        le=0.5,
+        description="Those of less opacity, while Gaussians are added; Mcmc moves them to where opaque ones "
+        "are.",
     )
     significance: float = Field(
         default=0.0001,

@@ -137,6 +137,7 @@ def test_a_run_that_was_set_back_goes_on_to_the_last_bit(capture: Path, tmp_path
 def test_a_run_that_was_cut_short_while_its_error_was_high_can_still_be_set_back(
     capture: Path, tmp_path: Path
 ) -> None:
+    # The mean must come to lie between two and four times the lowest: worse than sound, no reason to stop.
     checkpoint, warm = PausingCheckpoint(tmp_path, 203), feverish(200, factor=220)
     with pytest.raises(Preempted):
         train(capture, tmp_path / "stopped", ASTRAY, silent, 2, checkpoint=checkpoint, make_engine=warm)
@@ -203,6 +204,7 @@ def test_progress_says_that_the_run_goes_on(capture: Path, tmp_path: Path) -> No
     training = [update for update in updates if update.step == "train"]
     assert (training[0].message, training[0].done) == ("Continued from step 30", 30)
     assert {(update.metrics["resumed_from_step"], update.resumed) for update in training} == {(30, 30)}
+    assert {update.resumed_share for update in training} == {training[0].share}
 
 
 def test_a_state_that_can_not_be_used_is_not_and_the_run_begins_anew(

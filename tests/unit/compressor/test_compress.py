@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from splatworks_common.cameras import write_cameras
 from splatworks_common.ply import write_ply
@@ -18,6 +19,7 @@ from splatworks_common.splats import Splats
 from splatworks_compressor.compress import CompressSummary, compress
 from splatworks_compressor.config import STEPS, CompressOptions
 from splatworks_compressor.sog import read_sog
+from splatworks_rasterizer import render
 from tests.unit.compressor.scenes import circle_of_cameras, random_splats
 
 
@@ -43,11 +45,21 @@ def test_decoded_scene_looks_like_the_original(tmp_path: Path) -> None:
 
 
 def test_a_model_drawn_antialiased_makes_a_scene_drawn_so(tmp_path: Path) -> None:
-    folder = trained(tmp_path / "in", random_splats(50), antialiased=True)
+    folder, splats = tmp_path / "in", random_splats(50)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for camera in circle_of_cameras(8):
+        picture = np.clip(render(splats, camera, threads=1, antialiased=True), 0, 1)
+        Image.fromarray(np.rint(picture * 255).astype(np.uint8)).save(photos / camera.name)
 
-    compress(folder, None, tmp_path / "out", CompressOptions(), silent, 1)
+    summary = compress(
+        trained(folder, splats, antialiased=True), photos, tmp_path / "out", CompressOptions(), silent, 1
+    )
 
     assert json.loads((tmp_path / "out" / "meta.json").read_text())["model"] == "antialiased"
+    assert summary.fidelity is not None
+    assert summary.fidelity.photo_psnr_before is not None
+    assert summary.fidelity.photo_psnr_before > 50  # only rounding to bytes is in the way
 
 
 def test_better_quality_is_closer_and_larger(tmp_path: Path) -> None:

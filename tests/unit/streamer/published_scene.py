@@ -22,6 +22,7 @@ def put_scene(
     title: str = "A fox",
     content: bytes = CONTENT,
     psnr: float | None = 29.44,
+    antialiased: bool = False,
 ) -> Scene:
     """Stores both artifacts of a scene beneath ``jobs/{slug}`` and publishes it."""
     published, compressed = (
@@ -34,6 +35,7 @@ def put_scene(
         "size_bytes": len(content),
         "psnr": psnr,
         "first_view": "IMG_0001.jpg",
+        "antialiased": antialiased,
     }
     store.put_artifact(
         published,

@@ -41,6 +41,15 @@ def test_a_scene_of_unknown_quality_shows_none(client: TestClient, store: Memory
     assert "Quality" not in client.get("/").text
 
 
+@pytest.mark.parametrize("antialiased", [False, True])
+def test_a_page_tells_the_viewer_how_its_scene_is_drawn(
+    client: TestClient, store: MemoryStore, antialiased: bool
+) -> None:
+    put_scene(store, "fox", antialiased=antialiased)
+
+    assert ("data-antialiased" in client.get("/s/fox/").text) == antialiased
+
+
 def test_a_long_list_continues_on_a_further_page(client: TestClient, store: MemoryStore) -> None:
     for number in range(50):
         put_scene(store, f"scene-{number:02}")

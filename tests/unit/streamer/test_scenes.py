@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import string
 from datetime import UTC, datetime
 
@@ -140,6 +141,17 @@ def test_a_record_that_can_not_be_read_says_so(
 
     with pytest.raises(InputInvalid, match="the record of scene 'fox'"):
         registry.get("fox")
+
+
+def test_a_record_of_an_older_or_newer_streamer_can_be_read(
+    store: MemoryStore, registry: SceneRegistry
+) -> None:
+    scene = put_scene(store, "fox")
+    record = json.loads(store.get_bytes(ROOT / "fox" / "scene.json"))
+    del record["antialiased"]
+    store.put_bytes(ROOT / "fox" / "scene.json", json.dumps({**record, "mood": "sly"}).encode())
+
+    assert registry.get("fox") == scene
 
 
 def test_a_record_that_can_not_be_read_does_not_hide_the_other_scenes(

@@ -192,6 +192,8 @@ def test_progress_counts_up_to_the_planned_steps(tmp_path: Path) -> None:
 
     assert [update.done for update in updates] == list(range(1, 41))
     assert {(update.step, update.total) for update in updates} == {("train", 40)}
+    shares = [update.share or 0.0 for update in updates]
+    assert 0 < shares[0] < shares[-1] == 1
     assert set(updates[-1].metrics) == {"psnr", "ssim", "gaussians"}
 
 

@@ -81,11 +81,12 @@ def test_the_largest_photo_must_be_decoded() -> None:
 
 
 def test_each_thread_decodes_a_photo() -> None:
-    large = photos(10, 16_000, 12_000)
+    large = photos(16, 16_000, 12_000)
 
     two, sixteen = (predicted_bytes(large, 1000, 960, CACHE, threads) for threads in (2, 16))
 
     assert sixteen - two == 14 * 16_000 * 12_000 * 8
+    assert predicted_bytes(large, 1000, 960, CACHE, 64) == sixteen  # there are no more photos
 
 
 def test_where_so_many_can_not_be_decoded_at_a_time_fewer_threads_are_the_remedy() -> None:

@@ -123,6 +123,10 @@ def test_early_steps_take_less_of_the_time() -> None:
     assert shares[1] < 0.5 * (shares[10] - shares[9])
 
 
+def test_all_steps_of_a_polish_take_the_same() -> None:
+    assert [Polish(100, schedule()).share(done) for done in (0, 25, 100)] == [0, 0.25, 1]
+
+
 def test_the_time_of_a_run_without_a_change_goes_with_its_steps() -> None:
     course = schedule(options=replace(OPTIONS, dense_start=1.0, resolution_schedule=((1.0, 0.0),)))
 

@@ -22,8 +22,8 @@ class Update:
         metrics: Figures worth watching while it runs (``{"psnr": 27.1, "gaussians": 41200}``).
         unit: What ``done`` and ``total`` count ("photos"); "" where the numbers mean nothing to people.
         resumed: How much of ``done`` an earlier attempt did: it says nothing about the time still to go.
-        share, resumed_share: ``done`` and ``resumed`` as shares of the step's time, 0 to 1; None where all
-            units take the same.
+        share: ``done`` as a share of the step's time, 0 to 1; None where all units take the same.
+        resumed_share: ``resumed`` likewise, where there is a ``share``.
     """
 
     step: str
@@ -34,7 +34,7 @@ class Update:
     unit: str = ""
     resumed: float = 0.0
     share: float | None = None
-    resumed_share: float | None = None
+    resumed_share: float = 0.0
 
 
 Report = Callable[[Update], None]

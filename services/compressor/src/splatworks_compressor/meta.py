@@ -24,7 +24,7 @@ NAME = "meta.json"
 VERSION = 2
 GENERATOR = "Splatworks"
 
-ANTIALIASED = "antialiased"
+_ANTIALIASED = "antialiased"
 """What ``model`` says of a scene that is to be drawn with Mip-Splatting's 2D filter; it is absent else."""
 
 MEANS = ("means_l.webp", "means_u.webp")
@@ -91,7 +91,7 @@ def dumps(codes: QuantizedSplats, *, antialiased: bool = False) -> bytes:
         "version": VERSION,
         "asset": {"generator": GENERATOR},
         "count": len(codes),
-        **({"model": ANTIALIASED} if antialiased else {}),
+        **({"model": _ANTIALIASED} if antialiased else {}),
         "means": {"mins": codes.mins.tolist(), "maxs": codes.maxs.tolist(), "files": MEANS},
         "scales": {"codebook": _shortest(codes.scale_codebook), "files": SCALES},
         "quats": {"files": QUATS},

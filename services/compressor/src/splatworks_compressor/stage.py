@@ -25,7 +25,7 @@ class CompressStage:
     """Gaussians to SOG."""
 
     name = "compress"
-    version = "1"
+    version = "2"
     steps = STEPS
     request_type = compressor_pb2.CompressRequest
 

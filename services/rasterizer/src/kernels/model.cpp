@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "denormals.hpp"
 #include "perturb.hpp"
 #include "raster.hpp"
-#include "simd.hpp"
 
 namespace splat {
 namespace {

@@ -7,9 +7,9 @@
 //
 // - J is taken at x/z and y/z clamped to the image enlarged by 15 %, as in gsplat: outside, the affine
 //   approximation is wild. Where the clamp acts, no gradient passes through it.
-// - det(U U^T + e I) = |u0 x u1|^2 + e (|u0|^2 + |u1|^2) + e^2 (Lagrange's identity), which cancels nothing
-//   for thin Gaussians. It must be finite in float32, so an image-plane sigma beyond about 4e9 pixels is not
-//   drawn.
+// - det(U U^T + e I) = |u0 x u1|^2 + e (|u0|^2 + |u1|^2) + e^2 (Lagrange's identity), in which thin Gaussians
+//   lose no digits to cancellation. It must be finite in float32, so an image-plane sigma beyond about 4e9
+//   pixels is not drawn.
 // - Colours depend on the direction from the camera to the mean; the gradient does not flow back through that
 //   direction ("detached"). Its effect is small and it is left out by other trainers, too.
 #include "project.hpp"

@@ -362,7 +362,7 @@ def render(
     background: Colour = _BLACK,
     antialiased: bool = False,
 ) -> NDArray[np.float32]:
-    """Draws splats once, with all the bands they have. For many views, keep a `GaussianModel`, which see.
+    """Draws splats once, with all the bands they have. For many views, keep a `GaussianModel`.
 
     Returns:
         ``[H, W, 3]`` float32, not clipped.

@@ -40,7 +40,7 @@ class PublishedScene:
         size_bytes: Size of ``scene.sog``.
         psnr: Mean PSNR in dB over the photos kept away from training; None where none was.
         first_view: Name of the photo through whose camera a visitor looks first.
-        antialiased: Whether the viewer is to draw with Mip-Splatting's 2D filter; older files do not say.
+        antialiased: Whether the viewer is to draw with Mip-Splatting's 2D filter.
     """
 
     title: str
@@ -48,7 +48,7 @@ class PublishedScene:
     size_bytes: int
     psnr: float | None
     first_view: str
-    antialiased: bool = False
+    antialiased: bool
 
 
 def prepare(gaussian: Path, compressed: Path, output: Path, *, title: str, report: Report) -> PublishedScene:
@@ -81,14 +81,14 @@ def prepare(gaussian: Path, compressed: Path, output: Path, *, title: str, repor
     write_thumbnail(strip_path(gaussian / "renders", first), output / THUMBNAIL_NAME)
 
     report(Update("describe", 0, 1, "Describing the scene"))
-    meta = _existing(compressed / "meta.json")
+    meta = _read_object(_existing(compressed / "meta.json"))
     scene = PublishedScene(
         title=title,
         gaussians=_gaussian_count(meta),
         size_bytes=_existing(compressed / CONTENT_NAME).stat().st_size,
         psnr=_held_out_psnr(_existing(gaussian / "metrics.json")),
         first_view=first.name,
-        antialiased=_read_object(meta).get("model") == _ANTIALIASED,
+        antialiased=meta.get("model") == _ANTIALIASED,
     )
     _write_json(output / DESCRIPTION_NAME, asdict(scene))
     report(Update("describe", 1, 1, "Described the scene"))
@@ -101,12 +101,10 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _gaussian_count(meta: Path) -> int:
-    count = _read_object(meta).get("count")
+def _gaussian_count(meta: Mapping[str, Any]) -> int:
+    count = meta.get("count")
     if not isinstance(count, int) or count < 1:
-        raise InputInvalid(
-            f"{meta.name} of the compressed scene has no count of Gaussians; compress it again"
-        )
+        raise InputInvalid("meta.json of the compressed scene has no count of Gaussians; compress it again")
     return count
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -280,7 +280,8 @@ def _from_json(slug: str, data: bytes) -> Scene:
         record["published_uri"] = S3Uri.parse(record["published_uri"])
         record["compressed_uri"] = S3Uri.parse(record["compressed_uri"])
         record["published_at"] = datetime.fromisoformat(record["published_at"])
-        return Scene(**record)
+        known = {field.name for field in fields(Scene)}
+        return Scene(**{name: value for name, value in record.items() if name in known})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputInvalid(
             f"the record of scene '{slug}' can not be read: {error!r}; publish it again"

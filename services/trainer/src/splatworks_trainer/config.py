@@ -206,7 +206,7 @@ class TrainOptions:
 
     polish: Annotated[float, Range(0.0, 1.0, "share of the steps")] = 0.1
     """After the figures are taken, training goes on for this share of the steps on all photos, so that those
-    held out are not lost to the scene: a tenth, as was chosen in the prototype."""
+    held out are not lost to the scene."""
 
     checkpoint_seconds: Annotated[int, Range(5, 3600, "seconds")] = 30
     """The state of training is kept this often, so that another worker can go on with it. Changes no result;

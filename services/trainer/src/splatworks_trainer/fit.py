@@ -2,7 +2,8 @@
 
 It works with any engine and any strategy, and is deterministic: what it does depends on its arguments alone.
 So a run that is cut short and goes on from its last checkpoint ends as if it had not been. A run that goes
-astray is set back once to where it was sound and goes on with half the rates.
+astray is set back once, to where it was last sound or else where this attempt began, and goes on with half
+the rates.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from splatworks_trainer.state import Ending, Kept, Position, RunState, write_sta
 from splatworks_trainer.stopping import StopReason, StopRule
 from splatworks_trainer.strategy import Strategy
 from splatworks_trainer.views import Photos
-from splatworks_trainer.watch import Diverged, followed
+from splatworks_trainer.watch import NO_TREND, Diverged, followed
 
 _REPORTS = 200
 """How many times over a whole run progress is reported and logged."""
@@ -136,7 +137,10 @@ def fit(
         if state is None or start.rate_factor < 1:
             raise Astray(_astray(first)) from first
         engine.restore(state.engine)
-        position = replace(state.position, rate_factor=_RATE_FACTOR)
+        trend = state.position.trend
+        position = replace(
+            state.position, rate_factor=_RATE_FACTOR, trend=trend if trend.is_sound else NO_TREND
+        )
         around.log.write(
             "restart", course=course.name, step=position.step, why=str(first), rate_factor=_RATE_FACTOR
         )
@@ -356,10 +360,10 @@ class _Loop:
                 course.steps,
                 message,
                 self._figures,
-                "steps",
-                self._resumed,
-                course.share(done),
-                course.share(self._resumed),
+                unit="steps",
+                resumed=self._resumed,
+                share=course.share(done),
+                resumed_share=course.share(self._resumed),
             )
         )
 

@@ -95,11 +95,7 @@ def require_memory(
         return
     left = available - _without_gaussians(cameras, max_side, cache_bytes)
     most = left // _PER_GAUSSIAN[engine] // _STEP * _STEP
-    if (
-        _loading(cameras, max_side, cache_bytes, threads)
-        > available
-        > _loading(cameras, max_side, cache_bytes, 1)
-    ):
+    if _loading(cameras, max_side, cache_bytes, threads) > available and left > 0:
         remedy = "no number of Gaussians fits: use fewer threads, or smaller photos"
     elif left < len(cameras) * _PER_PHOTO and left > 0:
         remedy = "no number of Gaussians fits: use fewer photos"
@@ -151,7 +147,7 @@ def _loading(cameras: Sequence[Camera], max_side: int, cache_bytes: int, threads
     """What is needed while all photos are decoded for the first time."""
     largest = max(camera.width * camera.height for camera in cameras)
     cached = min(cache_bytes, round(sum(_trained_pixels(cameras, max_side)) * _PER_CACHED_PIXEL))
-    return _PROCESS + cached + threads * largest * _PER_DECODED_PIXEL
+    return _PROCESS + cached + min(threads, len(cameras)) * largest * _PER_DECODED_PIXEL
 
 
 def _without_gaussians(cameras: Sequence[Camera], max_side: int, cache_bytes: int) -> int:

@@ -1,4 +1,4 @@
-"""A place to go back to when training goes astray: the last state that was known to be sound, on disk.
+"""A place on disk to go back to when training goes astray: the last state known to be sound, else the first.
 
 On disk and not in memory, since it is as large as the model with its moments, and hardly ever needed.
 """
@@ -32,5 +32,5 @@ class SafePoint:
         self._folder = folder
 
     def load(self) -> RunState | None:
-        """The state saved last; none where nothing was sound yet."""
+        """The state saved last; none before the first step."""
         return read_state(self._folder) if self._folder else None

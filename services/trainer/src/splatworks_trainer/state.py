@@ -67,7 +67,7 @@ class Position:
         figures: The latest figures, as reported.
         exposures: What is known of the photos' exposures, as ``Exposures.state`` gives it; empty where they
             are not learned.
-        trend: How the error went since the run began or was set back.
+        trend: How the error went so far.
         rate_factor: Factor on all learning rates: 1, and less after training went astray.
         fitted: How the first part of the run ended; none while it lasts, and set while polishing.
     """

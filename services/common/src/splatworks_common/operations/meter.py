@@ -56,7 +56,7 @@ class Meter:
             before += share
         size = self._shares[update.step]
         done, resumed = update.share, update.resumed_share
-        if done is None or resumed is None:
+        if done is None:
             done, resumed = (_part(count, update.total) for count in (update.done, update.resumed))
         self._share = max(self._share, (before + size * done) / self._total)
         self._resumed[update.step] = size * resumed / self._total
