@@ -23,16 +23,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from splatworks_common.cameras import Camera
 from splatworks_common.checkpoints import NO_CHECKPOINT
 from splatworks_common.live import NOTHING_LIVE
 from splatworks_common.progress import silent
 from splatworks_common.splats import Splats
 from splatworks_trainer.adc import AdaptiveDensityControl
 from splatworks_trainer.config import STANDARD, EngineName
-from splatworks_trainer.engine import Edit, Objective, Rates, Statistics, StepResult
+from splatworks_trainer.engine import Edit, Rates, Statistics
 from splatworks_trainer.engines.native import NativeEngine
 from splatworks_trainer.evaluate import evaluate
 from splatworks_trainer.fit import Surroundings, fit
@@ -66,49 +64,6 @@ class _Steady(Schedule):
         return self.steady_rates(step)
 
 
-class _CoarseByL1(NativeEngine):
-    """SSIM counts at full size only."""
-
-    full_widths: Mapping[str, int]
-
-    def step(
-        self,
-        camera: Camera,
-        photo: NDArray[np.uint8],
-        rates: Rates,
-        objective: Objective,
-        *,
-        mask: NDArray[np.uint8] | None = None,
-        exposure: NDArray[np.float32] | None = None,
-    ) -> StepResult:
-        """See ``Engine.step``."""
-        if camera.width < self.full_widths[camera.name]:
-            objective = replace(objective, ssim_weight=0.0)
-        return super().step(camera, photo, rates, objective, mask=mask, exposure=exposure)
-
-
-class _ShNInTurns(NativeEngine):
-    """The higher SH bands move at every second step, twice as far: what that does to the figures. No
-    time is saved here."""
-
-    _turn = 0
-
-    def step(
-        self,
-        camera: Camera,
-        photo: NDArray[np.uint8],
-        rates: Rates,
-        objective: Objective,
-        *,
-        mask: NDArray[np.uint8] | None = None,
-        exposure: NDArray[np.float32] | None = None,
-    ) -> StepResult:
-        """See ``Engine.step``."""
-        self._turn = 1 - self._turn
-        rates = replace(rates, shN=2 * rates.shN * self._turn)
-        return super().step(camera, photo, rates, objective, mask=mask, exposure=exposure)
-
-
 @dataclass(frozen=True)
 class Idea:
     """One change of what the standard profile does.
@@ -117,7 +72,7 @@ class Idea:
         title: What is changed.
         captures: Where it changes anything.
         options: Changed options.
-        schedule, engine: What takes the place of the usual ones.
+        schedule: What takes the place of the usual one.
         by_pull: Whether errors decide nothing.
     """
 
@@ -125,7 +80,6 @@ class Idea:
     captures: tuple[str, ...] = _ALL
     options: Mapping[str, Any] = field(default_factory=dict)
     schedule: type[Schedule] = Schedule
-    engine: type[NativeEngine] = NativeEngine
     by_pull: bool = False
 
 
@@ -137,8 +91,6 @@ IDEAS = {
     "by-pull": Idea("a short budget to those pulled hardest, not to errors", _LARGE, by_pull=True),
     "steady": Idea("no fading of rates", schedule=_Steady),
     "160k": Idea("160,000 Gaussians", options={"max_gaussians": 160_000}),
-    "coarse-l1": Idea("L1 alone at coarse levels", _LARGE, engine=_CoarseByL1),
-    "shn-in-turns": Idea("higher SH bands at every second step", engine=_ShNInTurns),
 }
 
 
@@ -173,11 +125,7 @@ def fitted(colmap: Path, capture: str, idea: Idea, seed: int) -> Outcome:
         strategy = _PulledHardest(**vars(strategy))
     rng = np.random.default_rng(seed)
     first = scene.first_splats(rng, silent, 1)
-    engine = idea.engine(first, capacity=scene.options.max_gaussians, threads=1)
-    if isinstance(engine, _CoarseByL1):
-        engine.full_widths = {
-            camera.name: scene.photos.at(i, 1.0).camera.width for i, camera in enumerate(scene.photos.cameras)
-        }
+    engine = NativeEngine(first, capacity=scene.options.max_gaussians, threads=1)
     with tempfile.TemporaryDirectory() as folder, TrainingLog(Path(folder) / "log", time.monotonic) as log:
         around = Surroundings(1, silent, log, NO_CHECKPOINT, NOTHING_LIVE, Path(folder))
         splats = fit(
