@@ -1,6 +1,7 @@
 """Milliseconds of one training step: render, loss, backward, Adam, statistics.
 
 python tests/bench/training_step.py [--threads 1 2] [--repeats 15] [--ply model.ply] [--json FILE]
+    [--ssim-weight 0] [--sh-degree 0]
 
 The scene is made up to cost what a trained one costs: three quarters of the Gaussians on the image, about
 three tiles for each at 270 x 480, long tails in size and opacity, 50 to 100 Gaussians a pixel. CPU time
@@ -106,7 +107,9 @@ def peak_gflops() -> float:
     return max(rates)
 
 
-def step_times(splats: Splats, camera: Camera, threads: int, repeats: int) -> tuple[float, float]:
+def step_times(
+    splats: Splats, camera: Camera, threads: int, repeats: int, objective: Objective
+) -> tuple[float, float]:
     """Median CPU and wall milliseconds of a step. Rates of zero keep the scene as it is, at the full cost."""
     model = GaussianModel(splats, capacity=len(splats), threads=threads)
     photo = np.random.default_rng(1).integers(0, 256, (camera.height, camera.width, 3), dtype=np.uint8)
@@ -114,19 +117,21 @@ def step_times(splats: Splats, camera: Camera, threads: int, repeats: int) -> tu
     cpu, wall = [], []
     for _ in range(repeats + 2):
         cpu_start, wall_start = time.process_time(), time.perf_counter()
-        model.step(camera, photo, still, OBJECTIVE)
+        model.step(camera, photo, still, objective)
         cpu.append(time.process_time() - cpu_start)
         wall.append(time.perf_counter() - wall_start)
     return 1e3 * median(cpu[2:]), 1e3 * median(wall[2:])
 
 
-def measure(scenes: Sequence[Splats], threads: Sequence[int], repeats: int) -> Iterator[Row]:
+def measure(
+    scenes: Sequence[Splats], threads: Sequence[int], repeats: int, objective: Objective = OBJECTIVE
+) -> Iterator[Row]:
     """The table, row by row as it is measured."""
     for splats in scenes:
         for width, height in SIZES:
             reference = REFERENCE_CPU_MS.get((len(splats), width))
             for count in threads:
-                cpu, wall = step_times(splats, upright_camera(width, height), count, repeats)
+                cpu, wall = step_times(splats, upright_camera(width, height), count, repeats, objective)
                 shown = reference if count == 1 else None
                 yield Row(len(splats), width, height, count, cpu, wall, shown)
 
@@ -136,6 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Milliseconds of one training step.")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts to measure")
     parser.add_argument("--repeats", type=int, default=15, help="steps measured; the median counts")
+    parser.add_argument("--sh-degree", type=int, default=OBJECTIVE.sh_degree, help="bands that train")
+    parser.add_argument("--ssim-weight", type=float, default=OBJECTIVE.ssim_weight, help="0 is L1 alone")
     parser.add_argument("--ply", type=Path, help="a trained scene in place of the made-up ones")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     options = parser.parse_args(arguments)
@@ -147,12 +154,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         scenes = [synthetic_splats(count) for count in (20_000, 50_000, 200_000)]
     peak = peak_gflops()
-    print(f"instruction set {ISA}, SH degree 3, SSIM weight 0.2, median of {options.repeats} steps")
+    objective = Objective(sh_degree=options.sh_degree, ssim_weight=options.ssim_weight)
+    print(
+        f"instruction set {ISA}, SH degree {objective.sh_degree}, SSIM weight {objective.ssim_weight}, "
+        f"median of {options.repeats} steps"
+    )
     print(f"multiply-add peak {peak:.0f} GFlop/s a core (reference machine {REFERENCE_PEAK_GFLOPS:.0f})")
     line = "{:>9}  {:>9}  {:>7}  {:>7}  {:>7}  {:>16}"
     print(line.format("Gaussians", "size", "threads", "CPU ms", "wall ms", "reference CPU ms"))
     rows = []
-    for row in measure(scenes, options.threads, options.repeats):
+    for row in measure(scenes, options.threads, options.repeats, objective):
         rows.append(asdict(row))
         shown = "-" if row.reference_cpu_ms is None else f"{row.reference_cpu_ms:.1f}"
         size = f"{row.width}x{row.height}"

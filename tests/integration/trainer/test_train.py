@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from splatworks_common.cameras import read_cameras
-from splatworks_common.ply import read_ply
+from splatworks_common.ply import is_antialiased, read_ply
 from splatworks_common.progress import silent
 from splatworks_common.reasons import InputInvalid, InputNotFound, StageError
 from splatworks_rasterizer import psnr, render
@@ -47,6 +47,15 @@ def test_the_model_lies_where_the_cameras_it_was_given_saw_it(trained: Run, capt
     picture = render(read_ply(trained.output / "model.ply"), camera_around(0), threads=2)
 
     assert psnr(picture, photo_of(capture, "00.jpg")) > 22
+
+
+@pytest.mark.parametrize("antialiased", [False, True])
+def test_the_model_says_whether_it_was_trained_antialiased(
+    capture: Path, tmp_path: Path, antialiased: bool
+) -> None:
+    train(capture, tmp_path, replace(SMALL, max_steps=20, antialiased=antialiased), silent, 2)
+
+    assert is_antialiased(tmp_path / "model.ply") == antialiased
 
 
 def test_metrics_say_how_good_how_long_and_why_it_ended(trained: Run) -> None:
