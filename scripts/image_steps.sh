@@ -64,7 +64,7 @@ build() {
     "$tools/bin/pip" --python "$environment/bin/python" check
     site=$("$environment/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     # Tests of others, which nothing imports (numpy's are imported by numpy.testing), and where pip found our sources.
-    find "$site/scipy" "$site/Crypto" "$site/faiss" -type d \( -name tests -o -name SelfTest \) -prune -exec rm -rf {} + 2>/dev/null || true
+    find "$site/scipy" "$site/Crypto" -type d \( -name tests -o -name SelfTest \) -prune -exec rm -rf {} + 2>/dev/null || true
     find "$site" -path '*splatworks*.dist-info/direct_url.json' -delete
     if [ -d "$site/gsplat" ]; then "$environment/bin/python" -c 'import torch, gsplat.csrc'; fi
     # A container's root is often read-only, so bytecode is compiled now; a file's own hash stands in for its time.

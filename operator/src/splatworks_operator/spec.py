@@ -425,7 +425,7 @@ class TrainOptions(Model):
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seed of every random choice.")
     checkpoint_seconds: int = Field(
-        default=30,
+        default=45,
         ge=5,
         le=3600,
         description="How often the training is saved, in seconds, so that another worker can continue it.",

@@ -40,7 +40,7 @@ def test_a_job_with_nothing_but_photos_comes_back_filled_in(verdicts: SplatJobs)
             "polish": 0.1,
             "absgrad": False,
             "seed": 0,
-            "checkpointSeconds": 30,
+            "checkpointSeconds": 45,
         },
         "compress": {"quality": "Default"},
         "publish": {"enabled": True},

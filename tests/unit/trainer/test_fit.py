@@ -225,7 +225,7 @@ def test_a_run_that_goes_astray_is_set_back_once_with_half_the_rates(tmp_path: P
 
     restarts = [line for line in log_events(tmp_path) if line["event"] == "restart"]
     assert [line["rate_factor"] for line in restarts] == [0.5]
-    assert restarts[0]["step"] == 250  # an eighth of the run is 50 steps
+    assert restarts[0]["step"] == 200  # a quarter of the run is 100 steps
     assert engine.rates[-1].sh0 == pytest.approx(Schedule(400, 1.0, LONG).rates(399).sh0 / 2)
     assert (result.ending.steps, result.rate_factor) == (400, 0.5)
 

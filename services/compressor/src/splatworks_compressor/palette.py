@@ -1,27 +1,23 @@
 """The palette of higher SH bands: at most 65,536 typical coefficient sets, and one label for each Gaussian.
 
-Weighted k-means, on faiss's exact nearest-neighbour search. The SH basis is orthonormal, so the plain
-Euclidean distance between two coefficient sets is the colour difference averaged over all directions.
+Weighted k-means, with an exact search (``nearest``). The SH basis is orthonormal, so the plain Euclidean
+distance between two coefficient sets is the colour difference averaged over all directions.
 
-Deterministic: the same input and seed give the same palette for any number of threads. The search runs on
-blocks of a fixed size, each on one thread, and sums are taken in row order.
+Deterministic: the same input and seed give the same palette for any number of threads. Sums are taken in row
+order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from splatworks_common.splats import SH_REST_BY_DEGREE
 from splatworks_compressor import codebook
-
-BLOCK = 4096
-"""Rows searched by one thread at a time. Part of the result: another size may round differently."""
+from splatworks_compressor.nearest import nearest
 
 FIT_ROWS = 262144
 """At most this many Gaussians, drawn at random, shape the centroids of a large scene; all get a label."""
@@ -83,23 +79,22 @@ def build_palette(
     rows = shN.reshape(len(shN), -1)
     rng = np.random.default_rng(seed)
     total = iterations + 1
-    with ThreadPoolExecutor(threads, initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
-        fitted, fitted_weights = rows, weights
-        if len(rows) > FIT_ROWS:
-            chosen = np.sort(rng.choice(len(rows), FIT_ROWS, replace=False))
-            fitted, fitted_weights = rows[chosen], weights[chosen]
-        centroids = _first_centroids(fitted, fitted_weights, min(entries, len(fitted)), rng)
-        error = 0.0
-        for iteration in range(iterations):
-            distances, labels = _search(pool, fitted, centroids)
-            error = float(np.average(distances, weights=fitted_weights))
-            centroids = _moved(fitted, fitted_weights, distances, labels, centroids)
-            progress(iteration + 1, total)
-        step = STEP_PER_ERROR * float(np.sqrt(error / rows.shape[1]))
-        numbers = codebook.around_zero(centroids, step, codebook.ENTRIES)
-        rounded = np.unique(codebook.nearest(numbers, centroids), axis=0)
-        _, labels = _search(pool, rows, numbers[rounded])
-        progress(total, total)
+    fitted, fitted_weights = rows, weights
+    if len(rows) > FIT_ROWS:
+        chosen = np.sort(rng.choice(len(rows), FIT_ROWS, replace=False))
+        fitted, fitted_weights = rows[chosen], weights[chosen]
+    centroids = _first_centroids(fitted, fitted_weights, min(entries, len(fitted)), rng)
+    error = 0.0
+    for iteration in range(iterations):
+        distances, labels = nearest(fitted, centroids, threads=threads)
+        error = float(np.average(distances, weights=fitted_weights))
+        centroids = _moved(fitted, fitted_weights, distances, labels, centroids)
+        progress(iteration + 1, total)
+    step = STEP_PER_ERROR * float(np.sqrt(error / rows.shape[1]))
+    numbers = codebook.around_zero(centroids, step, codebook.ENTRIES)
+    rounded = np.unique(codebook.nearest(numbers, centroids), axis=0)
+    _, labels = nearest(rows, numbers[rounded], threads=threads)
+    progress(total, total)
     popularity = np.bincount(labels, minlength=len(rounded))
     used = np.argsort(-popularity, kind="stable")[: np.count_nonzero(popularity)]
     position = np.zeros(len(rounded), np.uint16)
@@ -118,17 +113,6 @@ def _first_centroids(
     floor = max(energy.mean() * 1e-6, np.finfo(np.float64).tiny)
     chances = (energy + floor) / (energy + floor).sum()
     return rows[np.sort(rng.choice(len(rows), entries, replace=False, p=chances))]
-
-
-def _search(
-    pool: ThreadPoolExecutor, rows: NDArray[np.float32], centroids: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """The squared distance to the nearest centroid and its number, ``[N]`` each."""
-    index = faiss.IndexFlatL2(rows.shape[1])
-    index.add(np.ascontiguousarray(centroids))
-    blocks = pool.map(lambda start: index.search(rows[start : start + BLOCK], 1), range(0, len(rows), BLOCK))
-    distances, labels = zip(*blocks, strict=True)
-    return np.maximum(np.concatenate(distances)[:, 0], 0), np.concatenate(labels)[:, 0]
 
 
 def _moved(

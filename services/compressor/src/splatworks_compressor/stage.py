@@ -42,7 +42,7 @@ class CompressStage:
 
     def work(self, request: compressor_pb2.CompressRequest, workspace: Workspace, report: Report) -> Metrics:
         """Compresses the scene."""
-        # The server never needs faiss and the kernels; only the operation's own process pays for them.
+        # The server never needs the kernels; only the operation's own process pays for them.
         from splatworks_compressor.compress import compress
 
         colmap = workspace.inputs.get("colmap")

@@ -39,9 +39,9 @@ _TIME_OF_PIXELS = 0.3
 """Of a step's time at 960 pixels with 280,000 Gaussians on a CPU, what goes with the pixels."""
 
 _POLISH_RATES_END = 0.1
-_SAFE_POINTS = 8
+_SAFE_POINTS = 4
 """Places in a run to go back to, its beginning among them, beside those where photos grow. Each is written to
-disk: 1 kB a Gaussian, and 0.05 to 0.08 s for 160,000."""
+disk: 1 kB a Gaussian, and 0.05 to 0.7 s for 190,000, by machine."""
 
 _FEWEST_PHOTOS, _MOST_PHOTOS = 24, 50
 """Captures in between get ``steps_for_50_photos``."""

@@ -1,0 +1,40 @@
+"""The search for the nearest centroid: exact, across the edges of its tiles, alike for any number of threads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from splatworks_compressor.nearest import TILE_CENTROIDS, TILE_ROWS, nearest
+
+
+def values(count: int, dimensions: int = 45, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 0.1, (count, dimensions)).astype(np.float32)
+
+
+@pytest.mark.parametrize("count", [1, TILE_CENTROIDS, 2 * TILE_CENTROIDS + 1])
+def test_no_centroid_is_nearer(count: int) -> None:
+    rows, centroids = values(TILE_ROWS + 3), values(count, seed=1)
+    exact = np.square(rows[:, None].astype(np.float64) - centroids).sum(axis=2)
+
+    distances, labels = nearest(rows, centroids, threads=2)
+
+    np.testing.assert_allclose(exact[np.arange(len(rows)), labels], exact.min(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(distances, exact.min(axis=1), rtol=1e-5)
+
+
+def test_a_row_that_is_a_centroid_has_no_distance_from_it() -> None:
+    centroids = values(3 * TILE_CENTROIDS)
+
+    distances, labels = nearest(centroids[::-1], centroids, threads=2)
+
+    assert labels.tolist() == list(range(len(centroids)))[::-1]
+    assert not distances.any()
+
+
+def test_threads_do_not_change_the_result() -> None:
+    rows, centroids = values(5 * TILE_ROWS), values(TILE_CENTROIDS + 100, seed=1)
+
+    one, three = nearest(rows, centroids, threads=1), nearest(rows, centroids, threads=3)
+
+    assert [array.tobytes() for array in one] == [array.tobytes() for array in three]
