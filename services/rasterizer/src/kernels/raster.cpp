@@ -1,7 +1,8 @@
-// Alpha blending of depth-sorted Gaussians, one 16 x 16 tile at a time, one row of 16 pixels per vector step
-// (or two or four narrower vectors). Kerbl et al. 2023, equations 2 and 3, with the constants in layout.hpp.
+// Alpha blending of depth-sorted Gaussians, one 16 x 16 tile at a time, one cell of 4 x 4 pixels per vector
+// step (4 x 2 or 4 x 1 with narrower vectors). Kerbl et al. 2023, equations 2 and 3, with the constants in
+// layout.hpp.
 //
-// Each pixel stops by itself, after the Gaussian that takes its transmittance below 1e-4. Which rows still
+// Each pixel stops by itself, after the Gaussian that takes its transmittance below 1e-4. Which cells still
 // have a pixel going is looked at only now and then: it saves work and never changes a result.
 //
 // The backward pass also goes front to back. With g = dL/dC of a pixel and w the blending weight of a
@@ -20,70 +21,91 @@
 namespace splat {
 namespace {
 
-constexpr int kVectors = kTile / kLanes;  // vectors in a row of a tile
-constexpr int kPrefetch = 4;              // list entries ahead
-constexpr int kLookEvery = 16;            // list entries between looks at which runs are still going
+constexpr int kRowVectors = kTile / kLanes;       // vectors that hold a number for each row of a tile
+constexpr int kPrefetch = 16, kSlotPrefetch = 4;  // list entries ahead
+constexpr int kBatch = 16;                        // list entries whose footprints are found together
 
-// A tile is worked on in runs of kLanes pixels along x, numbered column by column: run % kTile is the row.
-constexpr int kRuns = kTile * kVectors;
-using Runs = std::uint64_t;  // a bit for each run
-static_assert(kRuns <= 64);
+// A tile is worked on in cells, numbered down its columns of cells. Most Gaussians are smaller than a tile is
+// wide, so that cells leave fewer lanes idle than rows would.
+constexpr int kColumns = kTile / kCellWidth, kCells = kTile * kTile / kLanes;
 
-// The runs with a pixel still going, among those given.
-Runs still_going(const Float* transmittance, Runs runs) {
-  Runs going = 0;
-  for (; runs != 0; runs &= runs - 1) {
-    const int run = __builtin_ctzll(runs);
-    const bool more = any(less_equal(broadcast(kTransmittanceStop), transmittance[run]));
-    going |= static_cast<Runs>(more) << run;
+// A set of cells: bit kTile * column + y stands for the cell in that column whose first row is y.
+using Cells = std::uint64_t;
+static_assert(kTile * kColumns == 64);
+constexpr Cells kAllCells = ~Cells{0} / ((1 << kCellHeight) - 1);
+
+// The first cell of a set that is not empty.
+struct Cell {
+  explicit Cell(Cells cells) : Cell(__builtin_ctzll(cells)) {}
+  explicit Cell(int bit) : index(bit / kCellHeight), column(bit / kTile), y(bit % kTile) {}
+  int index, column, y;
+};
+
+// The cells with a pixel still going, among those given.
+Cells still_going(const Float* transmittance, Cells cells) {
+  Cells going = 0;
+  for (; cells != 0; cells &= cells - 1) {
+    const bool more = any(less_equal(broadcast(kTransmittanceStop), transmittance[Cell(cells).index]));
+    going |= more ? cells & -cells : 0;
   }
   return going;
 }
 
 // One where the pixel is inside the image, zero elsewhere: a pixel outside is finished before it starts.
 void fill_transmittance(Float* transmittance, int width, int height) {
-  for (int run = 0; run < kRuns; ++run) {
-    const Float x = lane_indices() + static_cast<float>(run / kTile * kLanes);
-    transmittance[run] =
-        run % kTile < height ? keep(less(x, broadcast(static_cast<float>(width))), broadcast(1.0f)) : zero();
+  float rows[kTile];
+  for (int y = 0; y < kTile; ++y) rows[y] = y < height ? 1.0f : 0.0f;
+  for (int index = 0; index < kCells; ++index) {
+    const Cell cell(index * kCellHeight);
+    const Float x = lane_columns() + static_cast<float>(cell.column * kCellWidth);
+    transmittance[index] = keep(less(x, broadcast(static_cast<float>(width))), load_rows(rows + cell.y));
   }
 }
 
 // What a Gaussian is to the rows and columns of a tile whose corner is at (tile_x, tile_y).
 struct Footprint {
-  Footprint(const Projected& g, float tile_x, float tile_y) {
-    const float mean_x = g.mean_x - tile_x, mean_y = g.mean_y - tile_y;
-    for (int v = 0; v < kVectors; ++v) {
-      skewed_x[v] = (lane_indices() + (static_cast<float>(v * kLanes) + 0.5f - mean_x)) * g.skew_x;
+  void place(const Projected& g, float tile_x, float tile_y) {
+    const float left = 0.5f - (g.mean_x - tile_x), top = 0.5f - (g.mean_y - tile_y);
+    // The products are rounded by themselves, so that cells() finds the same sums as the passes do.
+    for (int column = 0; column < kColumns; ++column) {
+      const Float x = lane_columns() + static_cast<float>(column * kCellWidth) + left;
+      store(skewed_x[column], opaque(x * g.skew_x));
     }
-    for (int r = 0; r < kVectors; ++r) {
-      const Float y = lane_indices() + (static_cast<float>(r * kLanes) + 0.5f - mean_y);
+    for (int r = 0; r < kRowVectors; ++r) {
+      const Float y = lane_indices() + static_cast<float>(r * kLanes) + top;
       store(dy + r * kLanes, y);
-      // Rounded by itself, so that runs() finds the same sums as the passes do.
       store(skewed_y + r * kLanes, opaque(y * g.skew_y));
       store(peak + r * kLanes, subtract_product(broadcast(g.log2_opacity), g.falloff * y, y));
     }
   }
 
-  // The runs that the ellipse alpha >= 1/255 meets. Along a run the exponent is greatest where |u| is least:
-  // at an end or, where u changes its sign, in between.
-  Runs runs() const {
-    Runs result = 0;
-    for (int v = 0; v < kVectors; ++v) {
-      const Float first = broadcast(skewed_x[v][0]), last = broadcast(skewed_x[v][kLanes - 1]);
-      for (int r = 0; r < kVectors; ++r) {
+  // The cells that the ellipse alpha >= 1/255 meets in one of their rows. Along a row the exponent is
+  // greatest where |u| is least: at an end or, where u changes its sign, in between.
+  Cells cells() const {
+    Cells rows = 0;
+    for (int column = 0; column < kColumns; ++column) {
+      const Float first = broadcast(skewed_x[column][0]), last = broadcast(skewed_x[column][kLanes - 1]);
+      for (int r = 0; r < kRowVectors; ++r) {
         const Float along_y = load(skewed_y + r * kLanes);
-        const Float least = maximum(zero(), maximum(first + along_y, -(last + along_y)));
+        const Float least = maximum(zero(), maximum(first + along_y, -last - along_y));
         const Mask met =
             less_equal(broadcast(kLog2AlphaMin), subtract_product(load(peak + r * kLanes), least, least));
-        result |= static_cast<Runs>(bits(met)) << (v * kTile + r * kLanes);
+        rows |= static_cast<Cells>(bits(met)) << (column * kTile + r * kLanes);
       }
     }
-    return result;
+    Cells result = rows;
+    for (int y = 1; y < kCellHeight; ++y) result |= rows >> y;
+    return result & kAllCells;
   }
 
-  // By column and by row: log2(alpha) before the cuts is peak[y] - u^2 with u = skewed_x + skewed_y[y].
-  Float skewed_x[kVectors];
+  Float u(const Cell& cell) const { return load(skewed_x[cell.column]) + load_rows(skewed_y + cell.y); }
+
+  // Before the cuts.
+  Float log2_alpha(const Cell& cell, Float u) const {
+    return subtract_product(load_rows(peak + cell.y), u, u);
+  }
+
+  alignas(kCacheLine) float skewed_x[kColumns][kLanes];
   alignas(kCacheLine) float dy[kTile], skewed_y[kTile], peak[kTile];
 };
 
@@ -104,93 +126,120 @@ struct Tile {
   std::int32_t begin, end;  // list
 };
 
+// The pixels of a cell; below the image, where there is nothing to read, those of its last row.
+Float pixels(const Planes& image, int channel, const Tile& tile, const Cell& cell) {
+  const float* rows[kCellHeight];
+  for (int r = 0; r < kCellHeight; ++r) {
+    const int y = tile.y + std::min(cell.y + r, tile.height - 1);
+    rows[r] = image.row(channel, y) + tile.x + cell.column * kCellWidth;
+  }
+  return load_cell(rows);
+}
+
+void set_pixels(Planes& image, int channel, const Tile& tile, const Cell& cell, Float pixels) {
+  float rows[kLanes];
+  store(rows, by_rows(pixels));
+  for (int r = 0; r < std::min(kCellHeight, tile.height - cell.y); ++r) {
+    float* to = image.row(channel, tile.y + cell.y + r) + tile.x + cell.column * kCellWidth;
+    std::copy_n(rows + r * kCellWidth, kCellWidth, to);
+  }
+}
+
+// Calls blend(pair, gaussian, footprint, cells) for the tile's list, front to back, until no pixel is going
+// any more; returns where in the list that was. Footprints are found some at a time: found one by one, each
+// would be waited for as often as it is guessed wrongly how many cells the one before has.
+template <typename Blend>
+std::int32_t for_each_pair(const Tile& tile, const Pair* list, const Projected* projected,
+                           const Float* transmittance, Blend&& blend) {
+  const float tile_x = static_cast<float>(tile.x), tile_y = static_cast<float>(tile.y);
+  Footprint footprints[kBatch];
+  Cells met[kBatch];
+  std::int32_t begin = tile.begin;
+  Cells going = still_going(transmittance, kAllCells);
+  for (; begin < tile.end && going != 0; begin += kBatch) {
+    const int count = std::min(kBatch, tile.end - begin);
+    for (int i = 0; i < count; ++i) {
+      footprints[i].place(projected[list[begin + i].gaussian], tile_x, tile_y);
+      met[i] = footprints[i].cells() & going;
+    }
+    for (int i = 0; i < count; ++i) {
+      const Pair& pair = list[begin + i];
+      if (begin + i + kPrefetch < tile.end) prefetch(projected[list[begin + i + kPrefetch].gaussian]);
+      blend(pair, projected[pair.gaussian], footprints[i], met[i]);
+    }
+    going = still_going(transmittance, going);
+  }
+  return std::min(begin, tile.end);
+}
+
 void rasterize_tile(const Tile& tile, const Pair* list, const Projected* projected,
                     const float (&background)[3], Planes& image) {
-  Float transmittance[kRuns], red[kRuns], green[kRuns], blue[kRuns];
+  Float transmittance[kCells], red[kCells], green[kCells], blue[kCells];
   fill_transmittance(transmittance, tile.width, tile.height);
-  for (Float* channel : {red, green, blue}) std::fill_n(channel, kRuns, zero());
-  const float tile_x = static_cast<float>(tile.x), tile_y = static_cast<float>(tile.y);
-  Runs going = still_going(transmittance, ~Runs{0} >> (64 - kRuns));
-  for (std::int32_t i = tile.begin; i < tile.end; ++i) {
-    if ((i - tile.begin) % kLookEvery == kLookEvery - 1) {
-      going = still_going(transmittance, going);
-      if (going == 0) break;
-    }
-    if (i + kPrefetch < tile.end) prefetch(projected[list[i + kPrefetch].gaussian]);
-    const Projected& g = projected[list[i].gaussian];
-    const Footprint footprint(g, tile_x, tile_y);
-    for (Runs runs = footprint.runs() & going; runs != 0; runs &= runs - 1) {
-      const int run = __builtin_ctzll(runs), y = run % kTile;
-      Float& t = transmittance[run];
-      const Float u = footprint.skewed_x[run / kTile] + footprint.skewed_y[y];
-      const Float log2_alpha = subtract_product(broadcast(footprint.peak[y]), u, u);
+  for (Float* channel : {red, green, blue}) std::fill_n(channel, kCells, zero());
+  const auto blend = [&](const Pair&, const Projected& g, const Footprint& footprint, Cells cells) {
+    for (; cells != 0; cells &= cells - 1) {
+      const Cell cell(cells);
+      Float& t = transmittance[cell.index];
+      const Float u = footprint.u(cell), log2_alpha = footprint.log2_alpha(cell, u);
       const Float alpha =
           keep(blended(log2_alpha, t), minimum(broadcast(kAlphaMax), exp2_in_range(log2_alpha)));
       const Float weight = alpha * t;
-      red[run] = multiply_add(weight, broadcast(g.colour[0]), red[run]);
-      green[run] = multiply_add(weight, broadcast(g.colour[1]), green[run]);
-      blue[run] = multiply_add(weight, broadcast(g.colour[2]), blue[run]);
+      red[cell.index] = multiply_add(weight, broadcast(g.colour[0]), red[cell.index]);
+      green[cell.index] = multiply_add(weight, broadcast(g.colour[1]), green[cell.index]);
+      blue[cell.index] = multiply_add(weight, broadcast(g.colour[2]), blue[cell.index]);
       t = subtract_product(t, alpha, t);
     }
-  }
+  };
+  for_each_pair(tile, list, projected, transmittance, blend);
   const Float* channels[3] = {red, green, blue};
-  for (int channel = 0; channel < 3; ++channel) {
-    for (int y = 0; y < tile.height; ++y) {
-      float* to = image.row(channel, tile.y + y) + tile.x;
-      for (int v = 0; v < kVectors; ++v) {
-        const int run = v * kTile + y;
-        store(to + v * kLanes,
-              multiply_add(transmittance[run], broadcast(background[channel]), channels[channel][run]));
-      }
+  for (int index = 0; index < kCells; ++index) {
+    const Cell cell(index * kCellHeight);
+    for (int channel = 0; channel < 3; ++channel) {
+      const Float behind = broadcast(background[channel]);
+      set_pixels(image, channel, tile, cell,
+                 multiply_add(transmittance[index], behind, channels[channel][index]));
     }
   }
 }
 
 void rasterize_tile_backward(const Tile& tile, const Pair* list, const Projected* projected,
                              const Planes& image, const Planes& gradient, float* moments) {
-  Float transmittance[kRuns], behind[kRuns], red[kRuns], green[kRuns], blue[kRuns];
+  Float transmittance[kCells], behind[kCells], red[kCells], green[kCells], blue[kCells];
   fill_transmittance(transmittance, tile.width, tile.height);
   Float* const channels[3] = {red, green, blue};
-  for (int run = 0; run < kRuns; ++run) {
-    // Below the image there is nothing to read.
-    const int y = tile.y + std::min(run % kTile, tile.height - 1), x = tile.x + run / kTile * kLanes;
-    behind[run] = zero();
+  for (int index = 0; index < kCells; ++index) {
+    const Cell cell(index * kCellHeight);
+    behind[index] = zero();
     for (int channel = 0; channel < 3; ++channel) {
-      channels[channel][run] = load(gradient.row(channel, y) + x);
-      behind[run] += channels[channel][run] * load(image.row(channel, y) + x);
+      channels[channel][index] = pixels(gradient, channel, tile, cell);
+      behind[index] += channels[channel][index] * pixels(image, channel, tile, cell);
     }
   }
-  const float tile_x = static_cast<float>(tile.x), tile_y = static_cast<float>(tile.y);
-  Runs going = still_going(transmittance, ~Runs{0} >> (64 - kRuns));
-  std::int32_t i = tile.begin;
-  for (; i < tile.end; ++i) {
-    if ((i - tile.begin) % kLookEvery == kLookEvery - 1) {
-      going = still_going(transmittance, going);
-      if (going == 0) break;
-    }
-    if (i + kPrefetch < tile.end) prefetch(projected[list[i + kPrefetch].gaussian]);
-    const Projected& g = projected[list[i].gaussian];
-    const Footprint footprint(g, tile_x, tile_y);
+  const auto slot = [&](const Pair& pair) {
+    return moments + static_cast<std::int64_t>(pair.slot) * kMoments;
+  };
+  const auto blend = [&](const Pair& pair, const Projected& g, const Footprint& footprint, Cells cells) {
+    if (&pair + kSlotPrefetch < list + tile.end) __builtin_prefetch(slot(*(&pair + kSlotPrefetch)), 1);
     Float sums[kMoments] = {zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero()};
-    for (Runs runs = footprint.runs() & going; runs != 0; runs &= runs - 1) {
-      const int run = __builtin_ctzll(runs), y = run % kTile;
-      Float& t = transmittance[run];
-      const Float u = footprint.skewed_x[run / kTile] + footprint.skewed_y[y];
-      const Float log2_alpha = subtract_product(broadcast(footprint.peak[y]), u, u);
+    for (; cells != 0; cells &= cells - 1) {
+      const Cell cell(cells);
+      Float& t = transmittance[cell.index];
+      const Float u = footprint.u(cell), log2_alpha = footprint.log2_alpha(cell, u);
       const Float unclamped = keep(blended(log2_alpha, t), exp2_in_range(log2_alpha));
       const Float alpha = minimum(broadcast(kAlphaMax), unclamped);
       const Float weight = alpha * t;
       t = subtract_product(t, alpha, t);
-      const Float d_red = red[run], d_green = green[run], d_blue = blue[run];
+      const Float d_red = red[cell.index], d_green = green[cell.index], d_blue = blue[cell.index];
       const Float colour = weight * (d_red * g.colour[0] + d_green * g.colour[1] + d_blue * g.colour[2]);
-      const Float rest = behind[run] - colour;
-      behind[run] = rest;
+      const Float rest = behind[cell.index] - colour;
+      behind[cell.index] = rest;
       const Float d_log_alpha = keep(less(unclamped, broadcast(kAlphaMax)),
                                      subtract_product(colour, alpha * rest, reciprocal(1.0f - alpha)));
       sums[kRed] = multiply_add(weight, d_red, sums[kRed]);
       sums[kGreen] = multiply_add(weight, d_green, sums[kGreen]);
       sums[kBlue] = multiply_add(weight, d_blue, sums[kBlue]);
-      const Float dy = broadcast(footprint.dy[y]);
+      const Float dy = load_rows(footprint.dy + cell.y);
       const Float along_u = d_log_alpha * u, along_y = d_log_alpha * dy;
       sums[kSum] += d_log_alpha;
       sums[kSumU] += along_u;
@@ -199,10 +248,10 @@ void rasterize_tile_backward(const Tile& tile, const Pair* list, const Projected
       sums[kSumUY] = multiply_add(along_u, dy, sums[kSumUY]);
       sums[kSumYY] = multiply_add(along_y, dy, sums[kSumYY]);
     }
-    sum_lanes_of_nine(sums, moments + static_cast<std::int64_t>(list[i].slot) * kMoments);
-  }
-  for (; i < tile.end; ++i)
-    std::fill_n(moments + static_cast<std::int64_t>(list[i].slot) * kMoments, kMoments, 0.0f);
+    sum_lanes_of_nine(sums, slot(pair));
+  };
+  for (std::int32_t i = for_each_pair(tile, list, projected, transmittance, blend); i < tile.end; ++i)
+    std::fill_n(slot(list[i]), kMoments, 0.0f);
 }
 
 }  // namespace

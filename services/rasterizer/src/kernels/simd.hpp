@@ -90,6 +90,59 @@ inline Float opaque(Float value) {
   return value;
 }
 
+// ---- cells: kCellWidth x kCellHeight pixels in one vector, column by column ----
+
+constexpr int kCellWidth = 4, kCellHeight = kLanes / kCellWidth;
+
+// What each row of a cell has, in all its lanes of that row: kCellHeight numbers, repeated.
+inline Float load_rows(const float* from) {
+#if SPLAT_LANES == 16
+  return (Float)_mm512_broadcast_f32x4(_mm_loadu_ps(from));
+#elif SPLAT_LANES == 8
+  double pair;
+  std::memcpy(&pair, from, sizeof pair);
+  return (Float)_mm256_castpd_ps(_mm256_set1_pd(pair));
+#else
+  return broadcast(*from);
+#endif
+}
+
+// 0 in the lanes of a cell's first column, 1 in those of its second, ...
+inline Float lane_columns() {
+  Float value;
+  for (int lane = 0; lane < kLanes; ++lane) value[lane] = static_cast<float>(lane / kCellHeight);
+  return value;
+}
+
+// The pixels of a cell, given where each of its rows begins.
+inline Float load_cell(const float* const (&rows)[kCellHeight]) {
+#if SPLAT_LANES == 16
+  __m512 pixels = _mm512_castps128_ps512(_mm_loadu_ps(rows[0]));
+  pixels = _mm512_insertf32x4(pixels, _mm_loadu_ps(rows[1]), 1);
+  pixels = _mm512_insertf32x4(pixels, _mm_loadu_ps(rows[2]), 2);
+  pixels = _mm512_insertf32x4(pixels, _mm_loadu_ps(rows[3]), 3);
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return (Float)_mm512_permutexvar_ps(order, pixels);
+#elif SPLAT_LANES == 8
+  const __m256 pixels = _mm256_loadu2_m128(rows[1], rows[0]);
+  return (Float)_mm256_permutevar8x32_ps(pixels, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+#else
+  return load(rows[0]);
+#endif
+}
+
+// The lanes of a cell row by row, as they are stored.
+inline Float by_rows(Float cell) {
+#if SPLAT_LANES == 16
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return (Float)_mm512_permutexvar_ps(order, (__m512)cell);
+#elif SPLAT_LANES == 8
+  return (Float)_mm256_permutevar8x32_ps((__m256)cell, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
+#else
+  return cell;
+#endif
+}
+
 // ---- masks ----
 
 #if SPLAT_LANES == 16
