@@ -1,4 +1,4 @@
-"""The search for the nearest centroid: exact, across the edges of its tiles, alike for any number of threads."""
+"""The search for the nearest centroid: exact, across its tiles' edges, alike for any number of threads."""
 
 from __future__ import annotations
 

@@ -150,8 +150,8 @@ def _verification(options: SfmOptions) -> pycolmap.TwoViewGeometryOptions:
     verification = pycolmap.TwoViewGeometryOptions()
     ransac = verification.ransac
     ransac.random_seed = options.seed
-    # COLMAP's own bounds (0.999, 3, 100 and 10,000) take 2.7 times the time to find as many inliers of as many
-    # pairs: what is found is refined on its inliers, and matches that tell of one scene are mostly right.
+    # COLMAP's own bounds (0.999, 3, 100 and 10,000) take 2.7 times the time to find as many inliers of as
+    # many pairs: what is found is refined on its inliers, and matches of one scene are mostly right.
     ransac.confidence, ransac.dyn_num_trials_multiplier = 0.99, 1
     ransac.min_num_trials, ransac.max_num_trials = 30, 3000
     return verification
