@@ -25,7 +25,7 @@ class CompressStage:
     """Gaussians to SOG."""
 
     name = "compress"
-    version = "2"
+    version = "3"
     steps = STEPS
     request_type = compressor_pb2.CompressRequest
 

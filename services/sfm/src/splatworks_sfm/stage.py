@@ -26,7 +26,7 @@ class SfmStage:
     """Photos to a COLMAP model."""
 
     name = "sfm"
-    version = "2"
+    version = "3"
     steps = STEPS
     request_type = sfm_pb2.ReconstructRequest
 

@@ -42,7 +42,7 @@ class TrainStage:
     """A COLMAP model to Gaussians."""
 
     name = "train"
-    version = "3"
+    version = "4"
     steps = STEPS
     request_type = trainer_pb2.TrainRequest
 
