@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from splatworks_common.cameras import Camera
 from splatworks_common.splats import Splats
 from tests.unit.rasterizer import reference
-from tests.unit.rasterizer.native_views import NativeResult, differentiate
+from tests.unit.rasterizer.native_views import NativeResult, differentiate, native_camera, native_model
 from tests.unit.rasterizer.scenes import (
     BACKGROUND,
     assert_decided,
@@ -127,6 +127,33 @@ def test_gradient_of_gaussians_that_cover_everything(kernels: ModuleType):
     splats = replace(splats, log_scales=splats.log_scales + np.float32(3))
 
     assert_same_gradient(kernels, splats, turned_camera(45, 35))
+
+
+@pytest.mark.parametrize("count", [15, 16, 17, 32, 33])
+def test_gradient_of_lists_around_whole_batches(kernels: ModuleType, count: int):
+    splats = random_splats(count, seed=count)
+    splats = replace(splats, log_scales=splats.log_scales + np.float32(3))
+
+    assert_same_gradient(kernels, splats, turned_camera(16, 13))
+
+
+def test_what_is_hidden_everywhere_has_no_gradient_whatever_was_computed_before(kernels: ModuleType):
+    splats = random_splats(64, spread=0.1)
+    splats = replace(splats, log_scales=splats.log_scales + np.float32(3))
+    splats.means[:, 2] = np.linspace(2, 5, 64)
+    camera = turned_camera(16, 16)
+    faint, opaque = (replace(splats, opacities=np.full(64, opacity, np.float32)) for opacity in (-4, 6))
+    model = native_model(kernels, faint)
+    gradients = [np.empty((59, 64), np.float32) for _ in range(2)]
+    arguments = (native_camera(kernels, camera), 3, BACKGROUND, random_photo(camera), None, None, (0.2, 0, 0))
+
+    model.gradient(*arguments, gradients[0])
+    model.keep(np.zeros(64, np.uint8))
+    model.append(*(getattr(opaque, column.name) for column in fields(opaque)))
+    model.gradient(*arguments, gradients[1])
+
+    assert gradients[0][:, 16:].any(axis=0).all()
+    assert not gradients[1][:, 16:].any()
 
 
 def test_gradient_of_gaussians_far_smaller_than_a_pixel(kernels: ModuleType):

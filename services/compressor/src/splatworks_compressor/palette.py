@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from splatworks_common.splats import SH_REST_BY_DEGREE
 from splatworks_compressor import codebook
-from splatworks_compressor.nearest import nearest
+from splatworks_compressor.nearest import nearest_centroids
 
 FIT_ROWS = 262144
 """At most this many Gaussians, drawn at random, shape the centroids of a large scene; all get a label."""
@@ -86,14 +86,14 @@ def build_palette(
     centroids = _first_centroids(fitted, fitted_weights, min(entries, len(fitted)), rng)
     error = 0.0
     for iteration in range(iterations):
-        distances, labels = nearest(fitted, centroids, threads=threads)
+        distances, labels = nearest_centroids(fitted, centroids, threads=threads)
         error = float(np.average(distances, weights=fitted_weights))
         centroids = _moved(fitted, fitted_weights, distances, labels, centroids)
         progress(iteration + 1, total)
     step = STEP_PER_ERROR * float(np.sqrt(error / rows.shape[1]))
     numbers = codebook.around_zero(centroids, step, codebook.ENTRIES)
     rounded = np.unique(codebook.nearest(numbers, centroids), axis=0)
-    _, labels = nearest(rows, numbers[rounded], threads=threads)
+    _, labels = nearest_centroids(rows, numbers[rounded], threads=threads)
     progress(total, total)
     popularity = np.bincount(labels, minlength=len(rounded))
     used = np.argsort(-popularity, kind="stable")[: np.count_nonzero(popularity)]

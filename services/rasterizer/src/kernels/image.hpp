@@ -1,4 +1,4 @@
-// Planar images with rows padded to whole vectors.
+// Planar images with rows padded to whole tiles.
 #pragma once
 
 #include <cstdint>

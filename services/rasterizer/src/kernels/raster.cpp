@@ -21,31 +21,32 @@
 namespace splat {
 namespace {
 
-constexpr int kRowVectors = kTile / kLanes;       // vectors that hold a number for each row of a tile
-constexpr int kPrefetch = 16, kSlotPrefetch = 4;  // list entries ahead
-constexpr int kBatch = 16;                        // list entries whose footprints are found together
+constexpr int kRowVectors = kTile / kLanes;  // vectors that hold a number for each row of a tile
+constexpr int kBatch = 16;                   // list entries whose footprints are found together
+constexpr int kSlotPrefetch = 4;             // list entries ahead
 
 // A tile is worked on in cells, numbered down its columns of cells. Most Gaussians are smaller than a tile is
 // wide, so that cells leave fewer lanes idle than rows would.
 constexpr int kColumns = kTile / kCellWidth, kCells = kTile * kTile / kLanes;
 
-// A set of cells: bit kTile * column + y stands for the cell in that column whose first row is y.
+// A set of cells: bit kTile * column + y stands for the cell in that column whose first row is y. So every
+// kCellHeight-th bit is used.
 using Cells = std::uint64_t;
 static_assert(kTile * kColumns == 64);
 constexpr Cells kAllCells = ~Cells{0} / ((1 << kCellHeight) - 1);
 
-// The first cell of a set that is not empty.
 struct Cell {
-  explicit Cell(Cells cells) : Cell(__builtin_ctzll(cells)) {}
-  explicit Cell(int bit) : index(bit / kCellHeight), column(bit / kTile), y(bit % kTile) {}
   int index, column, y;
 };
+
+inline Cell cell_at(int bit) { return {bit / kCellHeight, bit / kTile, bit % kTile}; }
+inline Cell first_of(Cells cells) { return cell_at(__builtin_ctzll(cells)); }
 
 // The cells with a pixel still going, among those given.
 Cells still_going(const Float* transmittance, Cells cells) {
   Cells going = 0;
   for (; cells != 0; cells &= cells - 1) {
-    const bool more = any(less_equal(broadcast(kTransmittanceStop), transmittance[Cell(cells).index]));
+    const bool more = any(less_equal(broadcast(kTransmittanceStop), transmittance[first_of(cells).index]));
     going |= more ? cells & -cells : 0;
   }
   return going;
@@ -56,7 +57,7 @@ void fill_transmittance(Float* transmittance, int width, int height) {
   float rows[kTile];
   for (int y = 0; y < kTile; ++y) rows[y] = y < height ? 1.0f : 0.0f;
   for (int index = 0; index < kCells; ++index) {
-    const Cell cell(index * kCellHeight);
+    const Cell cell = cell_at(index * kCellHeight);
     const Float x = lane_columns() + static_cast<float>(cell.column * kCellWidth);
     transmittance[index] = keep(less(x, broadcast(static_cast<float>(width))), load_rows(rows + cell.y));
   }
@@ -82,7 +83,7 @@ struct Footprint {
   // The cells that the ellipse alpha >= 1/255 meets in one of their rows. Along a row the exponent is
   // greatest where |u| is least: at an end or, where u changes its sign, in between.
   Cells cells() const {
-    Cells rows = 0;
+    std::uint64_t rows = 0;  // bit kTile * column + y for every row y
     for (int column = 0; column < kColumns; ++column) {
       const Float first = broadcast(skewed_x[column][0]), last = broadcast(skewed_x[column][kLanes - 1]);
       for (int r = 0; r < kRowVectors; ++r) {
@@ -90,7 +91,7 @@ struct Footprint {
         const Float least = maximum(zero(), maximum(first + along_y, -last - along_y));
         const Mask met =
             less_equal(broadcast(kLog2AlphaMin), subtract_product(load(peak + r * kLanes), least, least));
-        rows |= static_cast<Cells>(bits(met)) << (column * kTile + r * kLanes);
+        rows |= static_cast<std::uint64_t>(bits(met)) << (column * kTile + r * kLanes);
       }
     }
     Cells result = rows;
@@ -136,40 +137,41 @@ Float pixels(const Planes& image, int channel, const Tile& tile, const Cell& cel
   return load_cell(rows);
 }
 
-void set_pixels(Planes& image, int channel, const Tile& tile, const Cell& cell, Float pixels) {
+void set_pixels(Planes& image, int channel, const Tile& tile, const Cell& cell, Float values) {
   float rows[kLanes];
-  store(rows, by_rows(pixels));
+  store(rows, by_rows(values));
   for (int r = 0; r < std::min(kCellHeight, tile.height - cell.y); ++r) {
     float* to = image.row(channel, tile.y + cell.y + r) + tile.x + cell.column * kCellWidth;
     std::copy_n(rows + r * kCellWidth, kCellWidth, to);
   }
 }
 
-// Calls blend(pair, gaussian, footprint, cells) for the tile's list, front to back, until no pixel is going
-// any more; returns where in the list that was. Footprints are found some at a time: found one by one, each
-// would be waited for as often as it is guessed wrongly how many cells the one before has.
+// Calls blend(i, gaussian, footprint, cells) for the entries i of the tile's list, front to back, until no
+// pixel is going any more; returns the first entry that it was not called for. Footprints are found some at a
+// time: one by one, each would wait for the mispredicted end of the loop over the cells before it.
 template <typename Blend>
-std::int32_t for_each_pair(const Tile& tile, const Pair* list, const Projected* projected,
-                           const Float* transmittance, Blend&& blend) {
+std::int32_t for_each_entry(const Tile& tile, const Pair* list, const Projected* projected,
+                            const Float* transmittance, const Blend& blend) {
   const float tile_x = static_cast<float>(tile.x), tile_y = static_cast<float>(tile.y);
   Footprint footprints[kBatch];
   Cells met[kBatch];
+  Cells going = kAllCells;
   std::int32_t begin = tile.begin;
-  Cells going = still_going(transmittance, kAllCells);
-  for (; begin < tile.end && going != 0; begin += kBatch) {
+  while (begin < tile.end) {
+    going = still_going(transmittance, going);
+    if (going == 0) break;
     const int count = std::min(kBatch, tile.end - begin);
     for (int i = 0; i < count; ++i) {
       footprints[i].place(projected[list[begin + i].gaussian], tile_x, tile_y);
       met[i] = footprints[i].cells() & going;
     }
     for (int i = 0; i < count; ++i) {
-      const Pair& pair = list[begin + i];
-      if (begin + i + kPrefetch < tile.end) prefetch(projected[list[begin + i + kPrefetch].gaussian]);
-      blend(pair, projected[pair.gaussian], footprints[i], met[i]);
+      if (tile.end - begin - i > kBatch) prefetch(projected[list[begin + i + kBatch].gaussian]);
+      blend(begin + i, projected[list[begin + i].gaussian], footprints[i], met[i]);
     }
-    going = still_going(transmittance, going);
+    begin += count;
   }
-  return std::min(begin, tile.end);
+  return begin;
 }
 
 void rasterize_tile(const Tile& tile, const Pair* list, const Projected* projected,
@@ -177,9 +179,9 @@ void rasterize_tile(const Tile& tile, const Pair* list, const Projected* project
   Float transmittance[kCells], red[kCells], green[kCells], blue[kCells];
   fill_transmittance(transmittance, tile.width, tile.height);
   for (Float* channel : {red, green, blue}) std::fill_n(channel, kCells, zero());
-  const auto blend = [&](const Pair&, const Projected& g, const Footprint& footprint, Cells cells) {
+  const auto blend = [&](std::int32_t, const Projected& g, const Footprint& footprint, Cells cells) {
     for (; cells != 0; cells &= cells - 1) {
-      const Cell cell(cells);
+      const Cell cell = first_of(cells);
       Float& t = transmittance[cell.index];
       const Float u = footprint.u(cell), log2_alpha = footprint.log2_alpha(cell, u);
       const Float alpha =
@@ -191,10 +193,10 @@ void rasterize_tile(const Tile& tile, const Pair* list, const Projected* project
       t = subtract_product(t, alpha, t);
     }
   };
-  for_each_pair(tile, list, projected, transmittance, blend);
+  for_each_entry(tile, list, projected, transmittance, blend);
   const Float* channels[3] = {red, green, blue};
   for (int index = 0; index < kCells; ++index) {
-    const Cell cell(index * kCellHeight);
+    const Cell cell = cell_at(index * kCellHeight);
     for (int channel = 0; channel < 3; ++channel) {
       const Float behind = broadcast(background[channel]);
       set_pixels(image, channel, tile, cell,
@@ -209,21 +211,21 @@ void rasterize_tile_backward(const Tile& tile, const Pair* list, const Projected
   fill_transmittance(transmittance, tile.width, tile.height);
   Float* const channels[3] = {red, green, blue};
   for (int index = 0; index < kCells; ++index) {
-    const Cell cell(index * kCellHeight);
+    const Cell cell = cell_at(index * kCellHeight);
     behind[index] = zero();
     for (int channel = 0; channel < 3; ++channel) {
       channels[channel][index] = pixels(gradient, channel, tile, cell);
       behind[index] += channels[channel][index] * pixels(image, channel, tile, cell);
     }
   }
-  const auto slot = [&](const Pair& pair) {
-    return moments + static_cast<std::int64_t>(pair.slot) * kMoments;
+  const auto slot = [&](std::int32_t i) {
+    return moments + static_cast<std::int64_t>(list[i].slot) * kMoments;
   };
-  const auto blend = [&](const Pair& pair, const Projected& g, const Footprint& footprint, Cells cells) {
-    if (&pair + kSlotPrefetch < list + tile.end) __builtin_prefetch(slot(*(&pair + kSlotPrefetch)), 1);
+  const auto blend = [&](std::int32_t i, const Projected& g, const Footprint& footprint, Cells cells) {
+    if (tile.end - i > kSlotPrefetch) __builtin_prefetch(slot(i + kSlotPrefetch), 1);
     Float sums[kMoments] = {zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero()};
     for (; cells != 0; cells &= cells - 1) {
-      const Cell cell(cells);
+      const Cell cell = first_of(cells);
       Float& t = transmittance[cell.index];
       const Float u = footprint.u(cell), log2_alpha = footprint.log2_alpha(cell, u);
       const Float unclamped = keep(blended(log2_alpha, t), exp2_in_range(log2_alpha));
@@ -248,10 +250,10 @@ void rasterize_tile_backward(const Tile& tile, const Pair* list, const Projected
       sums[kSumUY] = multiply_add(along_u, dy, sums[kSumUY]);
       sums[kSumYY] = multiply_add(along_y, dy, sums[kSumYY]);
     }
-    sum_lanes_of_nine(sums, slot(pair));
+    sum_lanes_of_nine(sums, slot(i));
   };
-  for (std::int32_t i = for_each_pair(tile, list, projected, transmittance, blend); i < tile.end; ++i)
-    std::fill_n(slot(list[i]), kMoments, 0.0f);
+  const std::int32_t end = for_each_entry(tile, list, projected, transmittance, blend);
+  for (std::int32_t i = end; i < tile.end; ++i) std::fill_n(slot(i), kMoments, 0.0f);
 }
 
 }  // namespace

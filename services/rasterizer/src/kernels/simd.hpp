@@ -1,9 +1,9 @@
 // Portable float vectors: 16 lanes with AVX-512, 8 with AVX2 and FMA, 4 anywhere else (SSE2, NEON).
 //
 // `Float` is the compilers' vector extension, so + - * / work on it and scalars broadcast. What the extension
-// lacks (masks, square roots, exponentials, sums over lanes) is here, with the same meaning for every width:
-// comparisons with NaN are false, and `minimum` and `maximum` return their *second* argument if either is
-// NaN.
+// lacks (masks, square roots, exponentials, sums over lanes, vectors of small squares of pixels) is here,
+// with the same meaning for every width: comparisons with NaN are false, and `minimum` and `maximum` return
+// their *second* argument if either is NaN.
 #pragma once
 
 #include <cmath>
@@ -114,23 +114,6 @@ inline Float lane_columns() {
   return value;
 }
 
-// The pixels of a cell, given where each of its rows begins.
-inline Float load_cell(const float* const (&rows)[kCellHeight]) {
-#if SPLAT_LANES == 16
-  __m512 pixels = _mm512_castps128_ps512(_mm_loadu_ps(rows[0]));
-  pixels = _mm512_insertf32x4(pixels, _mm_loadu_ps(rows[1]), 1);
-  pixels = _mm512_insertf32x4(pixels, _mm_loadu_ps(rows[2]), 2);
-  pixels = _mm512_insertf32x4(pixels, _mm_loadu_ps(rows[3]), 3);
-  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  return (Float)_mm512_permutexvar_ps(order, pixels);
-#elif SPLAT_LANES == 8
-  const __m256 pixels = _mm256_loadu2_m128(rows[1], rows[0]);
-  return (Float)_mm256_permutevar8x32_ps(pixels, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-#else
-  return load(rows[0]);
-#endif
-}
-
 // The lanes of a cell row by row, as they are stored.
 inline Float by_rows(Float cell) {
 #if SPLAT_LANES == 16
@@ -140,6 +123,23 @@ inline Float by_rows(Float cell) {
   return (Float)_mm256_permutevar8x32_ps((__m256)cell, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
 #else
   return cell;
+#endif
+}
+
+// The pixels of a cell, given where each of its rows begins.
+inline Float load_cell(const float* const (&rows)[kCellHeight]) {
+#if SPLAT_LANES == 16
+  __m512 pixels = _mm512_castps128_ps512(_mm_loadu_ps(rows[0]));
+  pixels = _mm512_insertf32x4(pixels, _mm_loadu_ps(rows[1]), 1);
+  pixels = _mm512_insertf32x4(pixels, _mm_loadu_ps(rows[2]), 2);
+  pixels = _mm512_insertf32x4(pixels, _mm_loadu_ps(rows[3]), 3);
+  return by_rows((Float)pixels);  // of 4 x 4, there and back is the same
+#elif SPLAT_LANES == 8
+  const __m256 first = _mm256_castps128_ps256(_mm_loadu_ps(rows[0]));
+  const __m256 pixels = _mm256_insertf128_ps(first, _mm_loadu_ps(rows[1]), 1);
+  return (Float)_mm256_permutevar8x32_ps(pixels, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+#else
+  return load(rows[0]);
 #endif
 }
 

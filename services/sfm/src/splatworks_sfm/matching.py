@@ -27,6 +27,10 @@ _LOOP_ANCHORS = 40
 loops."""
 _LONGEST_STRIDE = 100
 """Between the numbers of frames taken out of a video; larger steps are no sequence."""
+_CONFIDENCE, _FEWEST_TRIALS = 0.99, 30
+"""When RANSAC has tried enough. COLMAP's own (0.999 three times over, 100) take twice the time to find as
+many inliers of as many pairs, since what is found is refined on its inliers. The most trials are COLMAP's:
+they are for pairs whose matches are mostly wrong."""
 _FLAT = {
     pycolmap.TwoViewGeometryConfiguration.PLANAR.value,
     pycolmap.TwoViewGeometryConfiguration.PANORAMIC.value,
@@ -150,10 +154,8 @@ def _verification(options: SfmOptions) -> pycolmap.TwoViewGeometryOptions:
     verification = pycolmap.TwoViewGeometryOptions()
     ransac = verification.ransac
     ransac.random_seed = options.seed
-    # COLMAP's own bounds (0.999, 3, 100 and 10,000) take 2.7 times the time to find as many inliers of as
-    # many pairs: what is found is refined on its inliers, and matches of one scene are mostly right.
-    ransac.confidence, ransac.dyn_num_trials_multiplier = 0.99, 1
-    ransac.min_num_trials, ransac.max_num_trials = 30, 3000
+    ransac.confidence, ransac.min_num_trials = _CONFIDENCE, _FEWEST_TRIALS
+    ransac.dyn_num_trials_multiplier = 1
     return verification
 
 

@@ -43,9 +43,6 @@ _REPORTS = 200
 _RATE_FACTOR = 0.5
 """Factor on the learning rates after a run went astray."""
 
-_LOOKS = 6
-"""Training photos whose errors a strategy is shown at a time."""
-
 _GIANT = 1e3
 """A standard deviation of so many scene scales is no part of a scene any more."""
 
@@ -263,7 +260,8 @@ class _Loop:
         )
 
     def _errors(self, step: int) -> NDArray[np.float64]:
-        chosen = self._rng.choice(self._training, min(_LOOKS, len(self._training)), replace=False)
+        looks = min(self._course.error_looks, len(self._training))
+        chosen = self._rng.choice(self._training, looks, replace=False)
         size = self._course.image_size(step)
         return blended_errors(self._engine, self._photos, chosen.tolist(), size, self._exposures)
 

@@ -43,6 +43,10 @@ _SAFE_POINTS = 4
 """Places in a run to go back to, its beginning among them, beside those where photos grow. Each is written to
 disk: 1 kB a Gaussian, and 0.05 to 0.7 s for 190,000, by machine."""
 
+_MOST_LOOKS, _STEPS_A_LOOK = 6, 7
+"""A look at a photo's errors takes as long as two steps. With 400 steps, looks were a third of the time, and
+a sixth as many cost nothing that could be told from noise (0.2 dB)."""
+
 _FEWEST_PHOTOS, _MOST_PHOTOS = 24, 50
 """Captures in between get ``steps_for_50_photos``."""
 _FEWEST_STEPS, _MOST_STEPS = 0.5, 5.0
@@ -86,6 +90,10 @@ class Course(Protocol):
 
     def densifies_after(self, step: int) -> bool:
         """Whether Gaussians are added and pruned after ``step``."""
+
+    @property
+    def error_looks(self) -> int:
+        """How many training photos' errors a strategy is shown at a time."""
 
     def evaluates_after(self, step: int) -> bool:
         """Whether the held-out photos are looked at after ``step``."""
@@ -162,6 +170,14 @@ class Schedule:
         return (step + 1) in _evenly(
             options.densify_start * self.steps, options.densify_until * self.steps, options.densify_rounds
         )
+
+    @property
+    def error_looks(self) -> int:
+        """See ``Course.error_looks``: few where Gaussians are added every few steps."""
+        options = self.options
+        densifying = (options.densify_until - options.densify_start) * self.steps
+        steps_between = densifying / max(1, options.densify_rounds - 1)
+        return max(1, min(_MOST_LOOKS, int(steps_between / _STEPS_A_LOOK)))
 
     @property
     def last_densifying_step(self) -> int:
@@ -249,6 +265,11 @@ class Polish:
         """See ``Course.exposure_rate``: fading like the others."""
         fade = float(_POLISH_RATES_END ** (step / self.steps))
         return self.after.exposure_rate(self.after.steps) * fade
+
+    @property
+    def error_looks(self) -> int:
+        """See ``Course.error_looks``: it adds no Gaussians."""
+        return 0
 
     def densifies_after(self, step: int) -> bool:
         """See ``Course.densifies_after``."""
