@@ -177,7 +177,8 @@ def test_a_strategy_that_asks_for_errors_is_shown_those_of_a_few_photos_that_tra
             return super().plan(stats, errors, splats, step, rng)
 
     strategy = Curious(*vars(ADC).values())
-    run(tmp_path, Watched(), strategy=strategy, photos=14, held_out=(0, 3))
+    options = replace(OPTIONS, max_steps=400)  # enough steps in between for as many looks as there ever are
+    run(tmp_path, Watched(), options, strategy=strategy, photos=14, held_out=(0, 3))
 
     assert len(seen) == 2
     for names in seen:

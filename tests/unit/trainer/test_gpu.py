@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from splatworks_common.reasons import OutOfMemory
 from splatworks_trainer.engines import gpu
 from splatworks_trainer.engines.gpu import gpu_problem
 
@@ -76,3 +77,19 @@ def test_what_is_there_is_tried(monkeypatch: pytest.MonkeyPatch, compiled: bool)
     monkeypatch.setattr(gpu, "_drawing_problem", lambda: "it was tried")
 
     assert gpu_problem() == "it was tried"
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no kernel image"), ImportError("csrc.so"), OutOfMemory("the GPU is full")]
+)
+def test_a_gpu_that_can_not_draw_is_told_with_why(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    class Engine:
+        def __init__(self, *_: object, **__: object) -> None:
+            raise error
+
+    monkeypatch.setitem(
+        sys.modules, "splatworks_trainer.engines.gsplat", SimpleNamespace(GsplatEngine=Engine)
+    )
+    monkeypatch.setattr(gpu, "gpu_name", lambda: "a GPU")
+
+    assert gpu._drawing_problem() == f"gsplat does not run on a GPU: {error}"

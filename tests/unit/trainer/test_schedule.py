@@ -73,11 +73,9 @@ def test_rounds_of_densifying_are_evenly_spaced() -> None:
     assert [s + 1 for s in range(1000) if course.densifies_after(s)] == [100, 200, 300, 400, 500]
 
 
-@pytest.mark.parametrize(("steps", "looks"), [(10, 1), (400, 1), (1000, 3), (2000, 6), (10_000, 6)])
+@pytest.mark.parametrize(("steps", "looks"), [(10, 1), (260, 1), (400, 1), (1000, 3), (2000, 6), (10_000, 6)])
 def test_errors_are_looked_at_less_the_fewer_steps_are_between(steps: int, looks: int) -> None:
-    options = replace(OPTIONS, densify_start=0.0, densify_until=0.5, densify_rounds=24)
-
-    assert Schedule(steps, 1.0, options).error_looks == looks
+    assert Schedule(steps, 1.0, STANDARD).error_looks == looks
 
 
 def test_no_rounds_means_no_densifying() -> None:

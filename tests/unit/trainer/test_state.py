@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from splatworks_common.splats import Splats
+from splatworks_trainer import safe_point as safe_point_module
+from splatworks_trainer.safe_point import SafePoint
 from splatworks_trainer.state import Kept, Position, RunState, read_state, write_state
 from splatworks_trainer.stopping import Seen
 
@@ -153,3 +156,21 @@ def test_anything_else_is_refused(tmp_path: Path, spoil) -> None:
 
     with pytest.raises(ValueError, match="state of training can not be read"):
         read_state(tmp_path)
+
+
+def test_a_full_disk_leaves_the_earlier_place_to_go_back_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(state: RunState, folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    safe_point = SafePoint(tmp_path)
+    safe_point.save(state(step=3))
+    monkeypatch.setattr(safe_point_module, "write_state", full)
+
+    safe_point.save(state(step=7))
+
+    loaded = safe_point.load()
+    assert loaded is not None
+    assert loaded.position.step == 3
+    assert len(list(tmp_path.iterdir())) == 1

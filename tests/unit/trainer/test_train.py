@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,26 @@ def test_the_engine_given_trains_and_makes_the_model(capture: Path, tmp_path: Pa
     assert (capacity, threads) == (200, 3)
     assert len(trainer.steps) == summary.steps
     assert read_ply(tmp_path / "out" / "model.ply").means[0, 0] > 0
+
+
+@pytest.mark.parametrize(
+    ("writer", "name"), [("write_turntable", "turntable.mp4"), ("write_report", "report.html")]
+)
+def test_what_goes_wrong_beside_the_model_does_not_lose_it(
+    capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str, name: str
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        (tmp_path / "out" / name).write_text("half of it")
+        raise RuntimeError("no such encoder")
+
+    monkeypatch.setattr(train_module, writer, fails)
+
+    train(capture, tmp_path / "out", OPTIONS, silent, 1, make_engine=lambda *_, **__: PretendEngine())
+
+    assert len(read_ply(tmp_path / "out" / "model.ply")) > 0
+    assert not (tmp_path / "out" / name).exists()
+    remark = json.loads((tmp_path / "out" / "metrics.json").read_text())["turntable_remark"]
+    assert (remark is not None and "no such encoder" in remark) == (name == "turntable.mp4")
 
 
 def test_a_run_that_does_not_fit_into_memory_is_refused_before_it_starts(

@@ -136,7 +136,7 @@ def _tile(name: str, metrics: Row) -> str:
 
 
 def _remarks(metrics: Row, log: Sequence[Row]) -> list[str]:
-    texts = [str(metrics["remark"])] if metrics.get("remark") else []
+    texts = [str(metrics[name]) for name in ("remark", "turntable_remark") if metrics.get(name)]
     resumes = sum(row.get("event") == "resume" for row in log)
     if resumes:
         texts.append(f"The run was interrupted and continued {resumes} time{'s' * (resumes > 1)}.")

@@ -5,11 +5,14 @@ On disk and not in memory, since it is as large as the model with its moments, a
 
 from __future__ import annotations
 
+import logging
 import shutil
-import tempfile
+import uuid
 from pathlib import Path
 
 from splatworks_trainer.state import RunState, read_state, write_state
+
+logger = logging.getLogger(__name__)
 
 
 class SafePoint:
@@ -24,9 +27,15 @@ class SafePoint:
         self._folder: Path | None = None
 
     def save(self, state: RunState) -> None:
-        """Replaces the state by a newer one."""
-        folder = Path(tempfile.mkdtemp(prefix="safe-point-", dir=self._scratch))
-        write_state(state, folder)
+        """Replaces the state by a newer one, or keeps it where there is no room on the disk."""
+        folder = self._scratch / f"safe-point-{uuid.uuid4().hex}"
+        try:
+            folder.mkdir()
+            write_state(state, folder)
+        except OSError as error:
+            logger.warning("a state to go back to could not be written, the work goes on: %s", error)
+            shutil.rmtree(folder, ignore_errors=True)
+            return
         if self._folder:
             shutil.rmtree(self._folder)
         self._folder = folder

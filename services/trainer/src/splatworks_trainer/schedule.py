@@ -177,7 +177,7 @@ class Schedule:
         options = self.options
         densifying = (options.densify_until - options.densify_start) * self.steps
         steps_between = densifying / max(1, options.densify_rounds - 1)
-        return max(1, min(_MOST_LOOKS, int(steps_between / _STEPS_A_LOOK)))
+        return max(1, min(_MOST_LOOKS, round(steps_between / _STEPS_A_LOOK)))
 
     @property
     def last_densifying_step(self) -> int:

@@ -129,7 +129,11 @@ def train(
     write_ply(output / "model.ply", splats, antialiased=scene.options.antialiased)
     cameras = scene.photos.cameras
     write_cameras(output / "cameras.json", cameras)
-    write_turntable(engines.showing(splats).render, cameras, output / "turntable.mp4", threads=threads)
+    showing = engines.showing(splats)
+    film = output / "turntable.mp4"
+    no_turntable = _beside_the_model(
+        film, lambda: write_turntable(showing.render, cameras, film, threads=threads)
+    )
     summary = _summary(quality, position.ending, len(splats), clock() - began)
     details = {
         "engine": chosen.name,
@@ -137,10 +141,12 @@ def train(
         "model_step": position.model.step,
         "rate_factor": position.rate_factor,
         **{name: position.figures.get(name) for name in _PRUNING_FIGURES},
+        "turntable_remark": no_turntable,
     }
     document = metrics(summary, scene, quality, polish_steps, details)
     (output / "metrics.json").write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
-    write_report(output, defaults=asdict(settled(defaults, chosen.name, len(cameras))))
+    profile = asdict(settled(defaults, chosen.name, len(cameras)))
+    _beside_the_model(output / "report.html", lambda: write_report(output, defaults=profile))
     report(Update("export", 1, 1, "Writing the model"))
     return summary
 
@@ -299,6 +305,21 @@ def _polish(engine: Engine, position: Position, scene: Scene, around: Surroundin
         return measured, 0
     around.log.write("stop", course=course.name, step=course.steps, reason="polished")
     return polished.splats, course.steps
+
+
+def _beside_the_model(path: Path, write: Callable[[], object]) -> str | None:
+    """Calls what writes a file that the model can do without; what was wrong, if it can not be written.
+
+    The run ends well all the same: to fail it would lose a finished model, in this attempt and in every one
+    after it.
+    """
+    try:
+        write()
+    except Exception as error:
+        logger.exception("%s can not be written", path.name)
+        path.unlink(missing_ok=True)
+        return f"{path.name} could not be written: {error!r}"
+    return None
 
 
 def _summary(quality: Quality, ending: Ending, gaussians: int, seconds: float) -> TrainSummary:

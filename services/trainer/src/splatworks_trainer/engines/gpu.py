@@ -10,6 +10,7 @@ import shutil
 import numpy as np
 
 from splatworks_common.cameras import Camera
+from splatworks_common.reasons import OutOfMemory
 from splatworks_common.splats import Splats
 
 INSTALL = "pip install 'splatworks-trainer[cuda]'"
@@ -74,6 +75,7 @@ def _drawing_problem() -> str | None:
     camera = Camera("", np.eye(4), 16, 16, 8, 8, 16, 16)
     try:
         picture = GsplatEngine(one, capacity=1, threads=1).render(camera)
-    except RuntimeError as error:  # of CUDA: no kernel image for this GPU, a driver that is too old, ...
+    # Of CUDA: no kernel image for this GPU, a driver that is too old, no memory left on it, ...
+    except (RuntimeError, ImportError, OutOfMemory) as error:
         return f"gsplat does not run on {gpu_name()}: {error}"
     return None if picture.any() else f"gsplat draws nothing on {gpu_name()}"
