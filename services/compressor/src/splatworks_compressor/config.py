@@ -63,7 +63,7 @@ class Preset:
 PRESETS: Mapping[Quality, Preset] = MappingProxyType(
     {
         Quality.HIGH: Preset(Shifts(0, 0, 0, 0, 0), gaussians_per_entry=2, most_entries=MAX_PALETTE_ENTRIES),
-        Quality.DEFAULT: Preset(Shifts(1, 0, 1, 1, 1), gaussians_per_entry=4, most_entries=40_960),
+        Quality.DEFAULT: Preset(Shifts(1, 0, 1, 1, 1), gaussians_per_entry=4, most_entries=49_152),
         Quality.SMALL: Preset(Shifts(2, 1, 1, 2, 2), gaussians_per_entry=16, most_entries=8192),
     }
 )
