@@ -138,7 +138,7 @@ def test_a_run_that_was_cut_short_while_its_error_was_high_can_still_be_set_back
     capture: Path, tmp_path: Path
 ) -> None:
     # The mean must come to lie between two and four times the lowest: worse than sound, no reason to stop.
-    checkpoint, warm = PausingCheckpoint(tmp_path, 203), feverish(200, factor=220)
+    checkpoint, warm = PausingCheckpoint(tmp_path, 203), feverish(200, factor=280)
     with pytest.raises(Preempted):
         train(capture, tmp_path / "stopped", ASTRAY, silent, 2, checkpoint=checkpoint, make_engine=warm)
     assert checkpoint.saved is not None
